@@ -1,0 +1,301 @@
+// The Auth server: Supabase Lite's App behind the gateway's /auth/v1. Around it stands what a hosted
+// project's Auth does and Lite does not: bans, redirects and PKCE of e-mail links, rate limits, and the
+// device noted with each session.
+
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { App } from '@supabase/lite';
+import { type PostgresConnection, createPostgresConnection } from '@supabase/lite/postgres';
+import { type Mail, createAuthMailer, mailRequest } from './auth-mail.ts';
+import { readBody, sendJson, sendResponse, toRequest } from './http.ts';
+import { verifyToken } from './jwt.ts';
+import { RateLimit } from './rate-limit.ts';
+
+const MAX_BODY_BYTES = 256 * 1024;
+const JWT_SECONDS = 3600;
+const FIVE_MINUTES = 300;
+
+export type AuthOptions = {
+  /** Connects as supabase_auth_admin, which is no superuser. */
+  databaseUrl: string;
+  jwtSecret: string;
+  /** Where the gateway is reached: e-mail links start with it. */
+  apiUrl: string;
+  /** The web app, where e-mail links end. */
+  siteUrl: string;
+  /** Further targets that links may end at, with Supabase's wildcards. */
+  redirectUrls?: string[];
+  /** Whether a sign-up must confirm its e-mail address before it is signed in. */
+  confirmEmail?: boolean;
+  sendMail: (mail: Mail) => Promise<void>;
+};
+
+export type Auth = {
+  /** Answers a request under /auth/v1; `ip` is the caller's address as the gateway knows it. */
+  handle(request: IncomingMessage, response: ServerResponse, ip: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * Makes the tables of schema `auth`, or adds what a newer Lite needs. Lite's auth.uid() and its
+ * siblings read a setting that PostgREST never sets, so Supabase's own are put back at once.
+ */
+export async function prepareAuthSchema(databaseUrl: string): Promise<void> {
+  const connection = connect(databaseUrl);
+  try {
+    const app = new App({
+      connection,
+      auth: { enabled: true, jwt_secret: 'not used to make tables' },
+      storage: { enabled: false },
+      studio: { enabled: false },
+      db: { driver: 'postgres', migrations: { enabled: false } },
+    });
+    await app.ensureSystemSchema();
+    await connection.driver.unsafe(await authFunctions());
+    // Lite goes on when a statement fails; a missing table would show only at the first sign-up.
+    await connection.driver`select 'auth.users'::regclass, 'auth.sessions'::regclass, 'auth.flow_state'::regclass`;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Starts the Auth server on a database whose schema `auth` is there already. */
+export function startAuth(options: AuthOptions): Auth {
+  const connection = connect(options.databaseUrl);
+  const sql = connection.driver;
+  const app = new App({
+    connection,
+    api: { external_url: options.apiUrl },
+    auth: {
+      enabled: true,
+      jwt_secret: options.jwtSecret,
+      jwt_expiry: JWT_SECONDS,
+      site_url: options.siteUrl,
+      additional_redirect_urls: options.redirectUrls ?? [],
+      minimum_password_length: 8,
+      enable_refresh_token_rotation: true,
+      email: {
+        enable_confirmations: options.confirmEmail ?? false,
+        // With two confirmations Lite never asks the new mailbox, so that anyone could claim an address.
+        double_confirm_changes: false,
+        // A link's token is a hash of address and code: longer codes keep it out of reach of guessing.
+        otp_length: 8,
+        otp_expiry: 3600,
+      },
+    },
+    storage: { enabled: false },
+    studio: { enabled: false },
+    db: { driver: 'postgres', migrations: { enabled: false } },
+  });
+  app._mailer = createAuthMailer(options.apiUrl, options.siteUrl, options.sendMail);
+
+  const limits = {
+    passwords: new RateLimit(600, FIVE_MINUTES),
+    wrongPasswords: new RateLimit(10, FIVE_MINUTES),
+    wrongCodes: new RateLimit(30, FIVE_MINUTES),
+    mails: new RateLimit(10, FIVE_MINUTES),
+  };
+
+  return { handle, close: () => connection.close() };
+
+  async function handle(request: IncomingMessage, response: ServerResponse, ip: string): Promise<void> {
+    const body = await readBody(request, MAX_BODY_BYTES);
+    const fields = parseFields(body);
+    const url = new URL(request.url ?? '/', options.apiUrl);
+    const route = `${request.method} ${url.pathname.replace(/^\/auth\/v1/, '')}`;
+    const email = text(fields['email'])?.trim().toLowerCase() ?? '';
+
+    const wait = secondsToWait(route, url, ip, email);
+    if (wait > 0) {
+      refuse(response, 429, 'over_request_rate_limit', 'Too many attempts. Wait and try again.', {
+        'retry-after': String(wait),
+      });
+      return;
+    }
+
+    // supabase-js calls the link types of sign-up and sign-in 'email'; Lite knows them by their old name.
+    const renamed = route === 'POST /verify' && fields['type'] === 'email';
+    const forwarded = toRequest(
+      request,
+      renamed ? Buffer.from(JSON.stringify({ ...fields, type: 'magiclink' })) : body,
+      options.apiUrl,
+    );
+    forwarded.headers.delete('apikey');
+    const answer = await mailRequest.run(
+      {
+        redirectTo: url.searchParams.get('redirect_to'),
+        codeChallenge: text(fields['code_challenge']),
+        codeChallengeMethod: text(fields['code_challenge_method']) ?? 's256',
+      },
+      () => app.fetch(forwarded, { peerAddress: ip }),
+    );
+    countFailure(route, url, ip, email, answer);
+
+    if (route === 'GET /verify') await finishLink(request, response, answer, url, ip);
+    else await finish(request, response, answer, ip);
+  }
+
+  /** Hands the answer on; when it opens or extends a session, only if its user is not banned. */
+  async function finish(request: IncomingMessage, response: ServerResponse, answer: Response, ip: string): Promise<void> {
+    const userId = answer.headers.get('sb-auth-user-id');
+    const sessionId = answer.headers.get('sb-auth-session-id');
+    if (answer.ok && userId && sessionId && !(await admit(userId, sessionId, request, ip))) {
+      refuse(response, 400, 'user_banned', 'User is banned');
+      return;
+    }
+    await sendResponse(response, answer);
+  }
+
+  /**
+   * The end of an e-mail link. Lite always puts the tokens into the redirect's fragment. A client that
+   * asked with a code challenge (PKCE, as every @supabase/ssr client does) gets a one-time code for
+   * them instead, which only its own verifier redeems.
+   */
+  async function finishLink(
+    request: IncomingMessage,
+    response: ServerResponse,
+    answer: Response,
+    url: URL,
+    ip: string,
+  ): Promise<void> {
+    const location = answer.headers.get('location');
+    if (location === null) return sendResponse(response, answer);
+
+    const target = new URL(location);
+    const result = new URLSearchParams(target.hash.slice(1));
+    const claims = verifyToken(result.get('access_token') ?? '', options.jwtSecret);
+    const challenge = url.searchParams.get('code_challenge');
+    const outcome = new URLSearchParams(result);
+    if (claims !== null) {
+      const userId = String(claims['sub']);
+      const sessionId = String(claims['session_id']);
+      if (!(await admit(userId, sessionId, request, ip))) {
+        for (const name of [...outcome.keys()]) outcome.delete(name);
+        outcome.set('error', 'access_denied');
+        outcome.set('error_code', 'user_banned');
+        outcome.set('error_description', 'User is banned');
+      } else if (challenge !== null) {
+        const method = url.searchParams.get('code_challenge_method') ?? 's256';
+        const code = await exchangeForCode(userId, sessionId, challenge, method, url.searchParams.get('type') ?? '');
+        for (const name of [...outcome.keys()]) outcome.delete(name);
+        outcome.set('code', code);
+      }
+    }
+    if (challenge !== null) {
+      target.hash = '';
+      for (const [name, value] of outcome) target.searchParams.set(name, value);
+    } else {
+      target.hash = outcome.toString();
+    }
+    response.writeHead(303, { location: target.href, 'cache-control': 'no-store' });
+    response.end();
+  }
+
+  /** Replaces a session that a link has just opened by a code; redeeming it opens the session anew. */
+  async function exchangeForCode(
+    userId: string,
+    sessionId: string,
+    challenge: string,
+    method: string,
+    type: string,
+  ): Promise<string> {
+    const code = randomUUID();
+    await sql.begin(async (tx) => {
+      await tx`delete from auth.sessions where id = ${sessionId}`;
+      await tx`delete from auth.flow_state where created_at < now() - interval '1 day'`;
+      await tx`
+        insert into auth.flow_state (id, user_id, auth_code, auth_code_issued_at, authentication_method,
+          provider_type, code_challenge, code_challenge_method)
+        values (${randomUUID()}, ${userId}, ${code}, now(), ${type}, 'email', ${challenge},
+          ${method.toLowerCase() === 'plain' ? 'plain' : 's256'})`;
+    });
+    return code;
+  }
+
+  /** Whether this user may hold a session: ends all of them when banned, else notes the device. */
+  async function admit(userId: string, sessionId: string, request: IncomingMessage, ip: string): Promise<boolean> {
+    const [user] = await sql`
+      select coalesce(banned_until > now(), false) as is_banned from auth.users where id = ${userId}`;
+    if (!user || user['is_banned']) {
+      await sql`delete from auth.sessions where user_id = ${userId}`;
+      return false;
+    }
+    await sql`
+      update auth.sessions set user_agent = ${request.headers['user-agent'] ?? null}, ip = ${ip}, aal = 'aal1'
+      where id = ${sessionId}`;
+    return true;
+  }
+
+  function secondsToWait(route: string, url: URL, ip: string, email: string): number {
+    switch (route) {
+      case 'POST /token':
+        if (url.searchParams.get('grant_type') !== 'password') return 0;
+        return limits.wrongPasswords.spent(`${ip} ${email}`) || limits.passwords.take(ip);
+      case 'POST /signup':
+        return limits.passwords.take(ip);
+      case 'POST /verify':
+      case 'GET /verify':
+        return limits.wrongCodes.spent(ip);
+      case 'POST /recover':
+      case 'POST /otp':
+      case 'POST /magiclink':
+      case 'POST /resend':
+        return limits.mails.take(email);
+      default:
+        return 0;
+    }
+  }
+
+  function countFailure(route: string, url: URL, ip: string, email: string, answer: Response): void {
+    // A link that fails is a redirect too: its error stands in the target.
+    const failed = answer.status >= 400 || (answer.headers.get('location') ?? '').includes('#error=');
+    if (!failed) return;
+    if (route === 'POST /token' && url.searchParams.get('grant_type') === 'password') {
+      limits.wrongPasswords.count(`${ip} ${email}`);
+    }
+    if (route.endsWith(' /verify')) limits.wrongCodes.count(ip);
+  }
+}
+
+/**
+ * Lite's connection. Without the assignment its first request looks whether the database has policies
+ * and then grants everything on every schema to the API roles; 'active' means that it has looked.
+ */
+export function connect(databaseUrl: string): PostgresConnection {
+  const connection = createPostgresConnection({
+    url: databaseUrl,
+    postgresOptions: { max: 5, onnotice() {}, connection: { application_name: 'auth' } },
+  });
+  return Object.assign(connection, { rlsState: 'active' });
+}
+
+async function authFunctions(): Promise<string> {
+  const file = await readFile(new URL('supabase.sql', import.meta.url), 'utf8');
+  const section = /-- section: auth functions\n([\s\S]*?)-- end of section/.exec(file)?.[1];
+  if (!section) throw new Error('src/stack/supabase.sql has lost its section "auth functions".');
+  return section;
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers: Record<string, string> = {},
+): void {
+  sendJson(response, status, { code: status, error_code: code, msg: message }, { 'x-sb-error-code': code, ...headers });
+}
+
+function parseFields(body: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
