@@ -42,7 +42,7 @@ export type Auth = {
  * siblings read a setting that PostgREST never sets, so Supabase's own are put back at once.
  */
 export async function prepareAuthSchema(databaseUrl: string): Promise<void> {
-  const connection = connect(databaseUrl);
+  const connection = connect(databaseUrl, 'auth');
   try {
     const app = new App({
       connection,
@@ -62,7 +62,7 @@ export async function prepareAuthSchema(databaseUrl: string): Promise<void> {
 
 /** Starts the Auth server on a database whose schema `auth` is there already. */
 export function startAuth(options: AuthOptions): Auth {
-  const connection = connect(options.databaseUrl);
+  const connection = connect(options.databaseUrl, 'auth');
   const sql = connection.driver;
   const app = new App({
     connection,
@@ -262,10 +262,10 @@ export function startAuth(options: AuthOptions): Auth {
  * Lite's connection. Without the assignment its first request looks whether the database has policies
  * and then grants everything on every schema to the API roles; 'active' means that it has looked.
  */
-export function connect(databaseUrl: string): PostgresConnection {
+export function connect(databaseUrl: string, name: string): PostgresConnection {
   const connection = createPostgresConnection({
     url: databaseUrl,
-    postgresOptions: { max: 5, onnotice() {}, connection: { application_name: 'auth' } },
+    postgresOptions: { max: 5, onnotice() {}, connection: { application_name: name } },
   });
   return Object.assign(connection, { rlsState: 'active' });
 }
