@@ -42,29 +42,22 @@ async function linuxTitle(pid: number): Promise<string> {
 }
 
 /**
- * What tells a process from a later one with the same number: when it was started, and as what.
- * Undefined when it is gone.
+ * What tells a process from a later one with the same number: when it was started. Undefined when it
+ * is gone, or dead and only not yet collected by its parent, which in a container may take a while.
  */
 export async function processIdentity(pid: number): Promise<string | undefined> {
   try {
     if (process.platform === 'linux') {
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-      const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return state === 'Z' ? undefined : `${rest[18]} ${await readFile('/proc/sys/kernel/random/boot_id', 'utf8')}`.trim();
+      // The program's name, in brackets, may hold anything; the fields after it are plain.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+      return fields[0] === 'Z' ? undefined : `${fields[19]} ${boot.trim()}`;
     }
     const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)]);
     return stdout.trim() || undefined;
   } catch {
     return undefined;
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -81,7 +74,7 @@ export async function stopProcesses(
   for (const signal of signals) {
     for (const pid of alive) trySignal(pid, signal);
     const deadline = Date.now() + graceMs;
-    while ((alive = alive.filter(isAlive)).length && Date.now() < deadline) await delay(POLL_MS);
+    while ((alive = await stillAlive(alive)).length && Date.now() < deadline) await delay(POLL_MS);
     if (!alive.length) return;
   }
   throw new StackFailure(
@@ -93,6 +86,11 @@ export async function stopProcesses(
 export async function stopOrphans(instance: string): Promise<void> {
   const orphans = (await listProcesses()).filter(({ title }) => title.startsWith(`${instance}-`));
   await stopProcesses(orphans.map(({ pid }) => pid), ['SIGTERM', 'SIGKILL'], ORPHAN_GRACE_MS);
+}
+
+async function stillAlive(pids: number[]): Promise<number[]> {
+  const identities = await Promise.all(pids.map(processIdentity));
+  return pids.filter((_, at) => identities[at]);
 }
 
 function trySignal(pid: number, signal: NodeJS.Signals): void {
