@@ -23,6 +23,8 @@ export type StackOptions = {
   ports: { api: number; db: number; studio: number; mail: number };
   /** The web app's address: where links in e-mails lead. */
   siteUrl?: string;
+  /** Called when the database is migrated and nothing is connected to it yet, as tests do to copy it. */
+  onMigrated?: (databaseUrl: string) => Promise<void>;
   /** Told of every step, one line each. */
   log?: (line: string) => void;
   /** Told why the stack stopped by itself: a part kept dying. Everything is down by then. */
@@ -89,6 +91,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const applied = await migrate(urls.postgres);
     if (applied) log(`applied ${applied} migration${applied === 1 ? '' : 's'}`);
     await publishEncryptionKey(urls.postgres, secrets);
+    await options.onMigrated?.(urls.postgres);
 
     log('starting the API');
     const supabaseUrl = `http://127.0.0.1:${ports.api}`;

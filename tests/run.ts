@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * `npm test`: everything that must hold before a change lands. Static checks run beside the tests, the
+ * browser journeys after them, since both want the machine to themselves. What a part prints is shown
+ * when it ends, whole if it failed; the last line is `N passed, N failed`, counting each static check
+ * as one test. Arguments are handed to vitest and leave the rest out: `npm test -- tests/unit`.
+ */
+type Outcome = { passed: number; failed: number };
+type Part = { name: string; command: string[]; report?: (text: string) => Outcome };
+
+const scratch = mkdtempSync(join(tmpdir(), 'agentry-test-'));
+const filters = process.argv.slice(2);
+
+const checks: Part[] = [
+  { name: 'types', command: ['svelte-check', '--threshold', 'error', '--output', 'human'] },
+  { name: 'formatter', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
+  { name: 'linter', command: ['eslint', '.'] },
+];
+const tests: Part = {
+  name: 'tests',
+  command: [
+    ...['vitest', 'run', '--reporter=default', '--reporter=json'],
+    ...[`--outputFile=${join(scratch, 'vitest.json')}`, ...filters],
+  ],
+  report: (text) => {
+    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(text);
+    return { passed: numPassedTests, failed: Math.max(numFailedTests, numFailedTestSuites) };
+  },
+};
+const journeys: Part = {
+  name: 'journeys',
+  command: ['playwright', 'test', '--reporter=line,json'],
+  report: (text) => {
+    const { stats, errors } = JSON.parse(text);
+    return { passed: stats.expected, failed: stats.unexpected + stats.flaky + errors.length };
+  },
+};
+
+const outcomes: Outcome[] = [];
+try {
+  if (filters.length > 0) outcomes.push(await run(tests));
+  else {
+    outcomes.push(await run({ name: 'build', command: ['vite', 'build', '--logLevel', 'warn'] }));
+    const checking = checks.reduce(
+      async (before, check) => [...(await before), await run(check)],
+      Promise.resolve<Outcome[]>([]),
+    );
+    outcomes.push(await run(tests), ...(await checking), await run(journeys));
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+
+/** Runs one part to its end and counts what it tested; a part that leaves no report has failed. */
+async function run({ name, command, report }: Part): Promise<Outcome> {
+  const started = performance.now();
+  const [program, ...args] = command;
+  const child = spawn(join('node_modules', '.bin', program!), args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PLAYWRIGHT_JSON_OUTPUT_NAME: join(scratch, 'journeys.json') },
+  });
+  const printed: Buffer[] = [];
+  child.stdout.on('data', (chunk) => printed.push(chunk));
+  child.stderr.on('data', (chunk) => printed.push(chunk));
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  const outcome = count(name, code, report);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const verdict = outcome.failed === 0 ? 'ok' : 'FAILED';
+  console.log(`${verdict} ${name}: ${outcome.passed} passed, ${outcome.failed} failed (${seconds} s)`);
+  if (outcome.failed > 0) console.log(Buffer.concat(printed).toString());
+  return outcome;
+}
+
+function count(name: string, code: number | null, report?: Part['report']): Outcome {
+  const ownVerdict = code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  if (!report) return ownVerdict;
+  try {
+    const outcome = report(
+      readFileSync(join(scratch, name === 'tests' ? 'vitest.json' : 'journeys.json'), 'utf8'),
+    );
+    // A runner may fail outside of any test, for example in its set-up.
+    return code === 0 ? outcome : { ...outcome, failed: Math.max(outcome.failed, 1) };
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+}
