@@ -20,8 +20,10 @@ export async function migrate(databaseUrl: string): Promise<number> {
     const { stdout } = await promisify(execFile)(
       dbmateProgram(),
       [
-        '--migrations-dir', join(PROJECT, 'supabase', 'migrations'),
-        '--migrations-table', 'supabase_migrations.schema_migrations',
+        '--migrations-dir',
+        join(PROJECT, 'supabase', 'migrations'),
+        '--migrations-table',
+        'supabase_migrations.schema_migrations',
         '--no-dump-schema',
         'migrate',
       ],
@@ -59,7 +61,11 @@ function dbmateProgram(): string {
   const name = `@dbmate/${process.platform}-${process.arch}`;
   const file = process.platform === 'win32' ? 'dbmate.exe' : 'dbmate';
   try {
-    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin', file);
+    return join(
+      dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)),
+      'bin',
+      file,
+    );
   } catch {
     throw new StackFailure(`There is no dbmate for ${process.platform} on ${process.arch}.`);
   }

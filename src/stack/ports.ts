@@ -16,7 +16,9 @@ export async function requireFreePorts(ports: NamedPort[]): Promise<void> {
   for (const [at, { port, purpose, variable }] of ports.entries()) {
     const twin = ports.slice(0, at).find((other) => other.port === port);
     if (twin) {
-      throw new StackFailure(`${twin.variable} and ${variable} are both ${port}: set one of them to another port.`);
+      throw new StackFailure(
+        `${twin.variable} and ${variable} are both ${port}: set one of them to another port.`,
+      );
     }
     if (!(await isFree(port))) {
       throw new StackFailure(
@@ -51,7 +53,11 @@ function isFree(port: number): Promise<boolean> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(false);
       else if (error.code === 'EACCES') {
-        reject(new StackFailure(`Port ${port} needs privileges that this user lacks: choose one above 1023.`));
+        reject(
+          new StackFailure(
+            `Port ${port} needs privileges that this user lacks: choose one above 1023.`,
+          ),
+        );
       } else reject(error);
     });
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
@@ -60,7 +66,9 @@ function isFree(port: number): Promise<boolean> {
 
 async function holderOf(port: number): Promise<string> {
   try {
-    return (await (process.platform === 'linux' ? linuxHolder : lsofHolder)(port)) ?? 'another program';
+    return (
+      (await (process.platform === 'linux' ? linuxHolder : lsofHolder)(port)) ?? 'another program'
+    );
   } catch {
     return 'another program'; // Another user's, whose processes cannot be looked into.
   }
@@ -73,7 +81,12 @@ async function linuxHolder(port: number): Promise<string | undefined> {
   );
   const sockets = new Set(
     tables
-      .flatMap((table) => table.trim().split('\n').map((line) => line.trim().split(/\s+/)))
+      .flatMap((table) =>
+        table
+          .trim()
+          .split('\n')
+          .map((line) => line.trim().split(/\s+/)),
+      )
       .filter((fields) => fields[1]?.endsWith(suffix) && fields[3] === LISTENING)
       .map((fields) => `socket:[${fields[9]}]`),
   );
@@ -89,7 +102,12 @@ async function linuxHolder(port: number): Promise<string | undefined> {
 }
 
 async function lsofHolder(port: number): Promise<string | undefined> {
-  const { stdout } = await promisify(execFile)('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc']);
+  const { stdout } = await promisify(execFile)('lsof', [
+    '-nP',
+    `-iTCP:${port}`,
+    '-sTCP:LISTEN',
+    '-Fpc',
+  ]);
   const pid = /^p(\d+)$/m.exec(stdout)?.[1];
   return pid && `${/^c(.+)$/m.exec(stdout)?.[1]} (process ${pid})`;
 }

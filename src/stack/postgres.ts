@@ -7,7 +7,18 @@
 import { type SpawnOptions, execFile, spawn, spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import {
-  access, chown, cp, mkdir, mkdtemp, readFile, realpath, rename, rm, stat, symlink, writeFile,
+  access,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
 } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -88,7 +99,11 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       try {
         return spawn(
           join(programs, 'postgres'),
-          ['-D', data, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
+          [
+            '-D',
+            data,
+            ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+          ],
           { ...asUser(user, cluster), detached: true, stdio: ['ignore', output.fd, output.fd] },
         );
       } finally {
@@ -109,9 +124,17 @@ export async function stopPostgresLeftovers(instance: string): Promise<void> {
   const servers = found.filter(
     ({ title }) => / -D .* -c /.test(title) && title.includes(` cluster_name=${instance}`),
   );
-  await stopProcesses(servers.map(({ pid }) => pid), ['SIGINT', 'SIGQUIT', 'SIGKILL'], 10_000);
+  await stopProcesses(
+    servers.map(({ pid }) => pid),
+    ['SIGINT', 'SIGQUIT', 'SIGKILL'],
+    10_000,
+  );
   const backends = found.filter(({ title }) => title.startsWith(`postgres: ${instance}: `));
-  await stopProcesses(backends.map(({ pid }) => pid), ['SIGQUIT', 'SIGKILL'], 5_000);
+  await stopProcesses(
+    backends.map(({ pid }) => pid),
+    ['SIGQUIT', 'SIGKILL'],
+    5_000,
+  );
 }
 
 /** The last line of this file says how far the postmaster is. */
@@ -139,8 +162,10 @@ async function initialise(
     await promisify(execFile)(
       join(programs, 'initdb'),
       [
-        '-D', join(cluster, 'data'),
-        '-U', SUPERUSER,
+        '-D',
+        join(cluster, 'data'),
+        '-U',
+        SUPERUSER,
         `--pwfile=${passwordFile}`,
         '--auth=scram-sha-256',
         '--encoding=UTF8',
@@ -153,7 +178,9 @@ async function initialise(
     );
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim();
-    throw new StackFailure(`The database cluster in ${cluster} could not be made: ${said || String(error)}`);
+    throw new StackFailure(
+      `The database cluster in ${cluster} could not be made: ${said || String(error)}`,
+    );
   } finally {
     await rm(passwordFile, { force: true });
   }
@@ -211,7 +238,9 @@ async function unprivilegedUser(): Promise<ServerUser> {
   for (const name of ['postgres', 'nobody']) {
     try {
       const [uid, gid] = await Promise.all(
-        ['-u', '-g'].map(async (what) => Number((await promisify(execFile)('id', [what, name])).stdout)),
+        ['-u', '-g'].map(async (what) =>
+          Number((await promisify(execFile)('id', [what, name])).stdout),
+        ),
       );
       return { uid: uid!, gid: gid! };
     } catch {

@@ -28,7 +28,9 @@ export type PostgrestOptions = {
  * Starts PostgREST on a port of loopback that only the gateway knows. Its pre-request function is a
  * setting of the role `authenticator`, made by the migrations, so that hosted Supabase has it too.
  */
-export async function startPostgrest(options: PostgrestOptions): Promise<{ url: string; part: Part }> {
+export async function startPostgrest(
+  options: PostgrestOptions,
+): Promise<{ url: string; part: Part }> {
   const { folder, log, onGiveUp } = options;
   const program = postgrestProgram();
   const [port, adminPort] = (await freePorts(2)) as [number, number];

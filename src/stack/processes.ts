@@ -85,7 +85,11 @@ export async function stopProcesses(
 /** Stops what carries the instance's name as its title: all but Postgres, which titles itself. */
 export async function stopOrphans(instance: string): Promise<void> {
   const orphans = (await listProcesses()).filter(({ title }) => title.startsWith(`${instance}-`));
-  await stopProcesses(orphans.map(({ pid }) => pid), ['SIGTERM', 'SIGKILL'], ORPHAN_GRACE_MS);
+  await stopProcesses(
+    orphans.map(({ pid }) => pid),
+    ['SIGTERM', 'SIGKILL'],
+    ORPHAN_GRACE_MS,
+  );
 }
 
 async function stillAlive(pids: number[]): Promise<number[]> {
@@ -175,7 +179,9 @@ export class Part {
       this.#lastDeath = Date.now();
       const wait = RESTART_DELAYS_MS[this.#deaths++];
       if (wait === undefined) {
-        onGiveUp(new StackFailure(`${name} keeps stopping (${how}), so everything stops. See ${logFile}`));
+        onGiveUp(
+          new StackFailure(`${name} keeps stopping (${how}), so everything stops. See ${logFile}`),
+        );
         return;
       }
       log(`${name} stopped (${how}); restarting it`);
@@ -209,7 +215,8 @@ export class Part {
 /** Resolves when the process is gone, with how it ended, as words. */
 function exit(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve(ending(child.exitCode, child.signalCode));
+    if (child.exitCode !== null || child.signalCode !== null)
+      resolve(ending(child.exitCode, child.signalCode));
     child.once('exit', (code, signal) => resolve(ending(code, signal)));
     child.once('error', (error) => resolve(error.message));
   });

@@ -61,7 +61,9 @@ export async function createSecrets(dataDir: string): Promise<Secrets> {
     jwtSecret: random(48),
     publishableKey: `sb_publishable_${random(24)}`,
     secretKey: `sb_secret_${random(24)}`,
-    databasePasswords: Object.fromEntries(LOGIN_ROLES.map((role) => [role, random(24)])) as Secrets['databasePasswords'],
+    databasePasswords: Object.fromEntries(
+      LOGIN_ROLES.map((role) => [role, random(24)]),
+    ) as Secrets['databasePasswords'],
     demoPassword: random(12),
     encryptionKeyId: pair.publicKey.getKeyID().toHex(),
     encryptionPublicKey: pair.publicKey.armor(),

@@ -14,7 +14,13 @@ import { requireFreePorts } from './ports.ts';
 import { startPostgres, stopPostgresLeftovers } from './postgres.ts';
 import { startPostgrest } from './postgrest.ts';
 import { stopOrphans } from './processes.ts';
-import { LOGIN_ROLES, type LoginRole, type Secrets, createSecrets, readSecrets } from './secrets.ts';
+import {
+  LOGIN_ROLES,
+  type LoginRole,
+  type Secrets,
+  createSecrets,
+  readSecrets,
+} from './secrets.ts';
 import { startStudio } from './studio.ts';
 
 export type StackOptions = {
@@ -202,7 +208,8 @@ function stackSql(name: string): Promise<string> {
 async function publishEncryptionKey(databaseUrl: string, secrets: Secrets): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1 });
   try {
-    const [known] = await sql`select to_regprocedure('private.set_encryption_key(text, text)') as name`;
+    const [known] =
+      await sql`select to_regprocedure('private.set_encryption_key(text, text)') as name`;
     if (!known?.['name']) return;
     await sql`
       select private.set_encryption_key(${secrets.encryptionKeyId}, ${secrets.encryptionPublicKey})`;
