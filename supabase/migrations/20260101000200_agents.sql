@@ -1,0 +1,1652 @@
+-- migrate:up
+
+-- Agents: what people build. A draft that is edited in place, numbered versions that never change, and
+-- what both are made of: parameters, variables, tools, MCP servers, tags.
+--
+-- For the contexts after this one:
+--   public.agent_access             what the caller may do with each agent that they can read
+--   private.can_read_agent(id), can_run_agent(id), can_edit_agent(id), can_manage_agent(id)
+--                                   the same as booleans, for definer functions; never in policies
+--   private.require_agent(id, ability)   the agent, or the error that the caller deserves
+--   private.freeze_draft(id)        the version that a run of the draft names
+--   private.resolve_parameters(definitions, given)   a run's input, checked and with defaults
+--   private.add_agent_delta(id, counter, delta)      counts that never queue behind one row
+--   private.refuse_plain_secrets(value)              for every jsonb in which people write settings
+
+create type public.agent_type as enum ('automation', 'assistive');
+create type public.agent_visibility as enum ('private', 'organization', 'public');
+create type public.agent_memory_type as enum ('conversation', 'long_term', 'hybrid');
+create type public.agent_permission as enum ('use', 'edit');
+create type public.parameter_type as enum
+  ('string', 'text', 'number', 'boolean', 'select', 'multiselect', 'date', 'json');
+create type public.tool_type as enum
+  ('function', 'api', 'integration', 'mcp', 'database', 'file', 'agent', 'custom');
+create type public.mcp_transport as enum ('stdio', 'http');
+
+-- ---------------------------------------------------------------------------------------------------
+-- Secrets are references
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.is_token_reference(value jsonb) returns boolean
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  select jsonb_typeof(value) = 'object'
+    and value - 'token' = '{}'
+    and jsonb_typeof(value -> 'token') = 'string'
+    and value ->> 'token' ~ '^[A-Za-z][A-Za-z0-9_.-]{0,99}$'
+$$;
+comment on function private.is_token_reference(jsonb) is
+  'Whether a value is {"token": "KEY"}: the worker puts the runner''s token of that key there, or else the organization''s.';
+
+create function private.names_a_secret(name text) returns boolean
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  -- camelCase, kebab-case and snake_case name the same thing. `token` counts at the end only:
+  -- token_limit is a number of them.
+  select regexp_replace(
+      lower(regexp_replace(names_a_secret.name, '([a-z0-9])([A-Z])', '\1_\2', 'g')), '[^a-z0-9]+', '_', 'g')
+    ~ ('(^|_)((api|private|access|secret|ssh|signing|encryption|auth)_?key|secret|password|passwd'
+      || '|passphrase|pwd|credentials?|authorization|bearer|cookie)(_|$)|(^|_)token$')
+$$;
+comment on function private.names_a_secret(text) is 'Whether a key is named like something that must not be stored in plain text.';
+
+create function private.looks_like_a_secret(value text) returns boolean
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  select value ~ ('^(Bearer +)?(sk-|sk_live_|rk_live_|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA|AIza)[A-Za-z0-9_-]{12,}'
+      || '|^(Bearer +)?eyJ[A-Za-z0-9_-]+\.eyJ'
+      || '|-----BEGIN [A-Z ]*PRIVATE KEY'
+      || '|^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@'
+      || '|[?&]([a-z_]*(api_?key|token|secret|password))=[^&]+'
+      || '|^--?[a-z-]*(api-?key|token|secret|password)=.+')
+$$;
+comment on function private.looks_like_a_secret(text) is
+  'Whether a text is a well-known kind of key, a JWT, a URL with a password, or an argument that carries one.';
+
+create function private.plain_secret_path(value jsonb, path text default '') returns text
+language plpgsql immutable parallel safe
+set search_path = ''
+as $$
+declare
+  v_key text;
+  v_item jsonb;
+  v_found text;
+begin
+  case jsonb_typeof(value)
+    when 'object' then
+      if private.is_token_reference(value) and not private.looks_like_a_secret(value ->> 'token') then
+        return null;
+      end if;
+      for v_key, v_item in select * from jsonb_each(value) loop
+        if jsonb_typeof(v_item) = 'string' and v_item <> '""' and private.names_a_secret(v_key) then
+          return concat_ws('.', nullif(path, ''), v_key);
+        end if;
+        v_found := private.plain_secret_path(v_item, concat_ws('.', nullif(path, ''), v_key));
+        if v_found is not null then
+          return v_found;
+        end if;
+      end loop;
+    when 'array' then
+      for v_item, v_key in select e.item, e.ordinality - 1 from jsonb_array_elements(value) with ordinality as e (item) loop
+        v_found := private.plain_secret_path(v_item, format('%s[%s]', path, v_key));
+        if v_found is not null then
+          return v_found;
+        end if;
+      end loop;
+    when 'string' then
+      if private.looks_like_a_secret(value #>> '{}') then
+        return path;
+      end if;
+    else null;
+  end case;
+  return null;
+end
+$$;
+comment on function private.plain_secret_path(jsonb, text) is
+  'Where a JSON value holds a secret in plain text: under a key that is named like one, or as a text that looks like one; null when nowhere.';
+
+create function private.refuse_plain_secrets(value jsonb) returns void
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+  v_path text := private.plain_secret_path(value);
+begin
+  if v_path is not null then
+    raise sqlstate 'PT400' using
+      message = format('"%s" would store a secret in plain text.', v_path),
+      detail = 'plain_secret',
+      hint = 'Store it under Settings, Tokens, and write {"token": "KEY"} here.';
+  end if;
+end
+$$;
+comment on function private.refuse_plain_secrets(jsonb) is 'Raises plain_secret with the place when a JSON value holds a secret in plain text.';
+
+create function private.tg_refuse_plain_secrets() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_row jsonb;
+begin
+  v_row := to_jsonb(new);
+  for i in 0 .. tg_nargs - 1 loop
+    perform private.refuse_plain_secrets(jsonb_build_object(tg_argv[i], v_row -> tg_argv[i]));
+  end loop;
+  return new;
+end
+$$;
+comment on function private.tg_refuse_plain_secrets() is 'Before insert or update: no secret in the columns that are its arguments.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- settings: named configuration presets. An agent that uses one merges its own configuration over it.
+-- Those without an organization are the platform's and written by operators only.
+-- ---------------------------------------------------------------------------------------------------
+create table public.settings (
+  id uuid primary key default private.uuid_v7(),
+  organization_id uuid references public.organizations (id) on delete cascade,
+  created_by_id uuid default auth.uid() references public.profiles (id) on delete set null,
+  name text not null
+    constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255),
+  slug text collate "C" not null
+    constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
+  value jsonb not null default '{}'
+    constraint value_is_an_object check (jsonb_typeof(value) = 'object')
+    constraint value_is_at_most_256_kb check (octet_length(value::text) <= 262144),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint settings_slug_is_unique unique nulls not distinct (organization_id, slug)
+);
+alter table public.settings enable row level security;
+
+create index settings_created_by_id_idx on public.settings (created_by_id);
+
+create trigger _100_refuse_plain_secrets before insert or update of value on public.settings
+  for each row execute function private.tg_refuse_plain_secrets('value');
+create trigger _200_set_updated_at before update on public.settings
+  for each row execute function private.tg_set_updated_at();
+
+grant select on public.settings to anon, authenticated;
+grant insert (organization_id, name, slug, value) on public.settings to authenticated;
+grant update (name, slug, value) on public.settings to authenticated;
+grant delete on public.settings to authenticated;
+
+create policy settings_select_platform on public.settings for select to anon
+  using (organization_id is null);
+create policy settings_select_member on public.settings for select to authenticated
+  using (
+    organization_id is null
+    or organization_id = any (array(select private.my_organization_ids('viewer')))
+  );
+create policy settings_insert_member on public.settings for insert to authenticated
+  with check (organization_id = any (array(select private.my_organization_ids('member'))));
+create policy settings_update_member on public.settings for update to authenticated
+  using (organization_id = any (array(select private.my_organization_ids('member'))))
+  with check (organization_id = any (array(select private.my_organization_ids('member'))));
+create policy settings_delete_creator on public.settings for delete to authenticated
+  using (
+    organization_id = any (array(select private.my_organization_ids('admin')))
+    or (
+      created_by_id = (select auth.uid())
+      and organization_id = any (array(select private.my_organization_ids('member')))
+    )
+  );
+create policy settings_select_scope on public.settings as restrictive for select to authenticated
+  using (
+    (select private.has_scope('agents:read'))
+    or (organization_id is null and (select private.has_scope('catalog:read')))
+  );
+create policy settings_insert_scope on public.settings as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy settings_update_scope on public.settings as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+create policy settings_delete_scope on public.settings as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.settings is
+  E'Configuration presets.\nAgents of the same organization, or all for those without one, start from a preset and override it.';
+comment on column public.settings.organization_id is 'Null: platform-wide, readable by everyone.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- agents: one row is an agent with its draft. What runs is a version (below); what the catalogue shows
+-- is a listing. Refused: another tenant's references, a limit overrun, a status that cannot follow, an
+-- agent made public by anyone but an admin.
+-- ---------------------------------------------------------------------------------------------------
+create table public.agents (
+  id uuid primary key default private.uuid_v7(),
+  organization_id uuid not null references public.organizations (id) on delete cascade,
+  created_by_id uuid not null default auth.uid() references public.profiles (id),
+  external_key text
+    constraint external_key_is_1_to_255_characters check (char_length(external_key) between 1 and 255),
+  name text not null
+    constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
+  slug text collate "C" not null
+    constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
+  description text not null default ''
+    constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
+  icon text
+    constraint icon_is_at_most_100_characters check (char_length(icon) <= 100),
+  avatar_url text
+    constraint avatar_url_is_a_web_address check (avatar_url ~ '^https?://\S+$' and char_length(avatar_url) <= 2048),
+  category text
+    constraint category_is_1_to_100_characters check (char_length(category) between 1 and 100),
+  agent_type public.agent_type not null default 'assistive',
+  system_prompt text not null default ''
+    constraint system_prompt_is_at_most_500000_characters check (char_length(system_prompt) <= 500000),
+  user_prompt_template text
+    constraint user_prompt_template_is_at_most_100000_characters check (char_length(user_prompt_template) <= 100000),
+  model text not null default 'demo/echo'
+    constraint model_is_provider_and_name check (model ~ '^[a-z0-9][a-z0-9-]*/\S+$' and char_length(model) <= 200),
+  temperature numeric(3, 2)
+    constraint temperature_is_0_to_2 check (temperature between 0 and 2),
+  max_tokens integer
+    constraint max_tokens_is_1_to_1000000 check (max_tokens between 1 and 1000000),
+  configuration jsonb not null default '{}'
+    constraint configuration_is_an_object check (jsonb_typeof(configuration) = 'object')
+    constraint configuration_is_at_most_256_kb check (octet_length(configuration::text) <= 262144),
+  settings_id uuid references public.settings (id) on delete set null,
+  memory_enabled boolean not null default false,
+  memory_type public.agent_memory_type not null default 'conversation',
+  status text not null default 'draft'
+    constraint status_is_known check (status in ('draft', 'active', 'paused', 'archived'))
+    constraint only_published_agents_are_active_or_paused check (
+      status not in ('active', 'paused') or current_version_id is not null),
+  is_active boolean not null generated always as (status = 'active') stored,
+  is_custom boolean not null default true,
+  visibility public.agent_visibility not null default 'private',
+  current_version_id uuid,
+  forked_from_agent_id uuid references public.agents (id) on delete set null,
+  forked_from_version_id uuid,
+  published_at timestamptz,
+  deleted_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  -- What later tables point at, so that no reference crosses a tenant.
+  unique (id, organization_id)
+);
+alter table public.agents enable row level security;
+
+-- The list: newest first within one organization.
+create index agents_list_idx on public.agents (organization_id, created_at desc, id);
+-- Public agents of everybody, newest first.
+create index agents_public_idx on public.agents (created_at desc, id)
+  where visibility = 'public' and deleted_at is null;
+create unique index agents_slug_is_unique on public.agents (organization_id, slug) where deleted_at is null;
+create unique index agents_external_key_is_unique on public.agents (organization_id, external_key)
+  where deleted_at is null;
+-- What the purge looks for.
+create index agents_deleted_idx on public.agents (deleted_at) where deleted_at is not null;
+create index agents_created_by_id_idx on public.agents (created_by_id);
+create index agents_settings_id_idx on public.agents (settings_id) where settings_id is not null;
+create index agents_current_version_id_idx on public.agents (current_version_id) where current_version_id is not null;
+create index agents_forked_from_agent_id_idx on public.agents (forked_from_agent_id) where forked_from_agent_id is not null;
+create index agents_forked_from_version_id_idx on public.agents (forked_from_version_id) where forked_from_version_id is not null;
+
+create function private.free_agent_slug(organization_id uuid, name text) returns text
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_base text collate "C" := private.slugify(free_agent_slug.name);
+  v_stem text collate "C";
+  v_highest integer;
+begin
+  if v_base <> '' and not exists (
+    select from public.agents as a
+    where a.organization_id = free_agent_slug.organization_id and a.slug = v_base and a.deleted_at is null
+  ) then
+    return v_base;
+  end if;
+  -- A number behind it; room for the hyphen and nine digits within the 100 characters.
+  v_stem := coalesce(nullif(rtrim(left(v_base, 90), '-'), ''), 'agent');
+  select max(substr(a.slug, length(v_stem) + 2)::integer)
+  into v_highest
+  from public.agents as a
+  where a.organization_id = free_agent_slug.organization_id
+    and a.deleted_at is null
+    and a.slug > v_stem || '-' and a.slug < v_stem || '.'
+    and substr(a.slug, length(v_stem) + 2) ~ '^[1-9][0-9]{0,8}$';
+  return v_stem || '-' || coalesce(v_highest + 1, case when v_base = '' then 1 else 2 end);
+end
+$$;
+comment on function private.free_agent_slug(uuid, text) is
+  'A slug for a name that no living agent of the organization has: name, name-2, name-3; agent-1, agent-2 for names without Latin letters.';
+
+-- The organization's row is locked before its agents are looked at, here and by the limit below, so
+-- that two who take the same slug or the last place wait for each other.
+create function private.tg_agents__take_slug() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform 1 from public.organizations as o where o.id = new.organization_id for no key update;
+  new.slug := private.free_agent_slug(new.organization_id, new.name);
+  return new;
+end
+$$;
+comment on function private.tg_agents__take_slug() is 'Before insert without a slug: makes a unique one from the name.';
+create trigger _100_take_slug before insert on public.agents
+  for each row when (coalesce(new.slug, '') = '') execute function private.tg_agents__take_slug();
+
+create function private.enforce_agent_limit(organization_id uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_limit integer;
+begin
+  select o.max_agents into v_limit
+  from public.organizations as o
+  where o.id = enforce_agent_limit.organization_id
+  for no key update;
+  if v_limit < (
+    select count(*) from public.agents as a
+    where a.organization_id = enforce_agent_limit.organization_id and a.deleted_at is null
+  ) then
+    raise sqlstate 'PT402' using
+      message = format('This organization has all the %s agents that its plan allows.', v_limit),
+      detail = 'agent_limit_reached',
+      hint = 'Delete an agent, or have the plan raised.';
+  end if;
+end
+$$;
+comment on function private.enforce_agent_limit(uuid) is
+  'After agents came to life: refuses more than the organization may have. Holds under concurrency, because the organization''s row is locked first.';
+
+create function private.tg_agents__enforce_limit() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.enforce_agent_limit(o.organization_id)
+  from (select distinct n.organization_id from new_agents as n order by 1) as o;
+  return null;
+end
+$$;
+comment on function private.tg_agents__enforce_limit() is 'After insert: the organization''s max_agents holds.';
+create trigger _900_enforce_limit after insert on public.agents
+  referencing new table as new_agents
+  for each statement execute function private.tg_agents__enforce_limit();
+
+create trigger _200_refuse_plain_secrets before insert or update of configuration on public.agents
+  for each row when (new.configuration <> '{}') execute function private.tg_refuse_plain_secrets('configuration');
+
+create function private.tg_agents__check_visibility() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_role public.org_role;
+begin
+  -- Only direct writes of API callers run as `authenticated`; operators and definer functions pass.
+  if current_user <> 'authenticated'
+    or (tg_op = 'INSERT' and new.visibility <> 'public')
+    or (tg_op = 'UPDATE' and new.visibility = old.visibility)
+  then
+    return new;
+  end if;
+  v_role := private.my_role(new.organization_id);
+  if v_role >= 'admin'
+    or (v_role >= 'member' and new.created_by_id = auth.uid() and new.visibility <> 'public')
+  then
+    return new;
+  end if;
+  raise sqlstate 'PT403' using
+    message = case
+      when new.visibility = 'public' then 'Only an admin makes an agent public.'
+      else 'Only its creator or an admin changes who sees an agent.'
+    end,
+    detail = 'visibility_not_allowed',
+    hint = 'Ask an admin of the organization.';
+end
+$$;
+comment on function private.tg_agents__check_visibility() is
+  'Before insert or update: the creator and admins say who sees an agent, admins alone make it public.';
+create trigger _300_check_visibility before insert or update of visibility on public.agents
+  for each row execute function private.tg_agents__check_visibility();
+
+create function private.tg_agents__check_status() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if (old.status, new.status) in (
+    ('draft', 'active'), ('draft', 'archived'),
+    ('active', 'paused'), ('active', 'archived'),
+    ('paused', 'active'), ('paused', 'archived'),
+    ('archived', 'draft'), ('archived', 'active'), ('archived', 'paused')
+  ) and (new.status in ('draft', 'archived') or new.current_version_id is not null) then
+    return new;
+  end if;
+  raise sqlstate 'PT409' using
+    message = format('An agent that is %s cannot become %s.', old.status, new.status),
+    detail = 'agent_status_refused',
+    hint = case
+      when new.current_version_id is null then 'Publish a version first.'
+      else 'Load the agent again to see its status.'
+    end;
+end
+$$;
+comment on function private.tg_agents__check_status() is
+  'Before update of status: draft, active, paused and archived follow each other only where that makes sense.';
+create trigger _400_check_status before update of status on public.agents
+  for each row when (old.status is distinct from new.status) execute function private.tg_agents__check_status();
+
+create function private.tg_agents__check_settings() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from public.settings as s
+    where s.id = new.settings_id
+      and (s.organization_id is null or s.organization_id = new.organization_id)
+  ) then
+    raise sqlstate 'PT404' using
+      message = 'There is no such preset in this organization.',
+      detail = 'settings_not_found',
+      hint = 'Choose one of the organization''s or the platform''s presets.';
+  end if;
+  return new;
+end
+$$;
+comment on function private.tg_agents__check_settings() is
+  'Before insert or update of settings_id: the preset is the platform''s or the agent''s own organization''s (a plain key cannot say so).';
+create trigger _500_check_settings before insert or update of settings_id on public.agents
+  for each row when (new.settings_id is not null) execute function private.tg_agents__check_settings();
+
+create trigger _600_set_updated_at before update on public.agents
+  for each row execute function private.tg_set_updated_at();
+
+-- NOTE: withheld from everyone but functions: id, created_by_id, is_custom, current_version_id, forked_*,
+-- published_at, deleted_at. organization_id never changes. Deletion is delete_agent(), which can be undone.
+grant select on public.agents to anon, authenticated;
+grant insert (organization_id, external_key, name, slug, description, icon, avatar_url, category, agent_type,
+  system_prompt, user_prompt_template, model, temperature, max_tokens, configuration, settings_id,
+  memory_enabled, memory_type, visibility) on public.agents to authenticated;
+grant update (external_key, name, slug, description, icon, avatar_url, category, agent_type,
+  system_prompt, user_prompt_template, model, temperature, max_tokens, configuration, settings_id,
+  memory_enabled, memory_type, visibility, status) on public.agents to authenticated;
+revoke delete on public.agents from service_role;
+
+comment on table public.agents is
+  E'Agents with their drafts.\nRows are edited in place; publish_agent_version() freezes the draft as the next version. Prompts name parameters and variables as {{name}}. Delete with delete_agent().';
+comment on column public.agents.external_key is 'The importer''s own id of the agent, unique per organization: importing it again updates the agent.';
+comment on column public.agents.slug is 'Name in addresses, unique per organization among living agents; made from the name when left out.';
+comment on column public.agents.model is 'Provider and name, as in public.models: demo/echo, openai/gpt-5, openai-compatible/llama3.';
+comment on column public.agents.temperature is 'Null: the model''s own default.';
+comment on column public.agents.max_tokens is 'The longest answer in tokens; null: the model''s own limit.';
+comment on column public.agents.configuration is
+  'Free settings; "orchestration" and "monitoring" (objects), "execution_environment" and "metadata" (objects) are frozen into the columns of that name of a version.';
+comment on column public.agents.is_custom is 'False: installed from a listing.';
+comment on column public.agents.visibility is
+  'private: its creator, those it is shared with, and admins. organization: every member. public: anyone reads and forks it; only admins set it.';
+comment on column public.agents.current_version_id is 'The version that runs; set by publish_agent_version().';
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_shares: one agent, one person, whatever organization they are of. They run it on the agent's
+-- organization's account, and edit it with 'edit'.
+-- ---------------------------------------------------------------------------------------------------
+create table public.agent_shares (
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  user_id uuid not null references public.profiles (id) on delete cascade,
+  permission public.agent_permission not null default 'use',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (agent_id, user_id)
+);
+alter table public.agent_shares enable row level security;
+
+-- Whose agents are shared with me.
+create index agent_shares_user_id_idx on public.agent_shares (user_id, permission);
+
+create trigger _100_set_updated_at before update on public.agent_shares
+  for each row execute function private.tg_set_updated_at();
+
+create function private.tg_agent_shares__notify() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.notify_user(
+    new.user_id,
+    'agent.shared',
+    jsonb_build_object('agent_id', new.agent_id, 'permission', new.permission, 'shared_by_id', auth.uid(),
+      'name', (select a.name from public.agents as a where a.id = new.agent_id)));
+  return null;
+end
+$$;
+comment on function private.tg_agent_shares__notify() is 'After insert: the person learns that an agent is shared with them.';
+create trigger _200_notify after insert on public.agent_shares
+  for each row execute function private.tg_agent_shares__notify();
+
+grant select, delete on public.agent_shares to authenticated;
+grant insert (agent_id, user_id, permission) on public.agent_shares to authenticated;
+grant update (permission) on public.agent_shares to authenticated;
+
+comment on table public.agent_shares is
+  E'Who an agent is shared with.\nuse: read and run it. edit: change it too. Its creator and admins share it; the person may give it back by deleting the row.';
+
+-- The agents' policies ask this function, not the table: two tables' policies never refer to each other.
+create function private.my_shared_agent_ids(minimum public.agent_permission) returns setof uuid
+language sql stable security definer
+set search_path = ''
+as $$
+  select s.agent_id
+  from public.agent_shares as s
+  where s.user_id = (select auth.uid())
+    and s.permission >= my_shared_agent_ids.minimum
+    -- A request with an API key acts in the key's organization only.
+    and (
+      private.request_api_key() is null
+      or exists (
+        select from public.agents as a
+        where a.id = s.agent_id
+          and a.organization_id = (private.request_api_key() ->> 'organization_id')::uuid
+      )
+    )
+$$;
+comment on function private.my_shared_agent_ids(public.agent_permission) is 'The agents that are shared with the caller, at least so far.';
+grant execute on function private.my_shared_agent_ids(public.agent_permission) to authenticated;
+
+create policy agents_select_public on public.agents for select to anon
+  using (visibility = 'public' and deleted_at is null);
+create policy agents_select_reader on public.agents for select to authenticated
+  using (
+    deleted_at is null
+    and (
+      visibility = 'public'
+      or (
+        visibility = 'organization'
+        and organization_id = any (array(select private.my_organization_ids('viewer')))
+      )
+      or (
+        created_by_id = (select auth.uid())
+        and organization_id = any (array(select private.my_organization_ids('member')))
+      )
+      or organization_id = any (array(select private.my_organization_ids('admin')))
+      or id = any (array(select private.my_shared_agent_ids('use')))
+    )
+  );
+create policy agents_insert_member on public.agents for insert to authenticated
+  with check (
+    created_by_id = (select auth.uid())
+    and organization_id = any (array(select private.my_organization_ids('member')))
+  );
+create policy agents_update_editor on public.agents for update to authenticated
+  using (
+    deleted_at is null
+    and (
+      (
+        (visibility <> 'private' or created_by_id = (select auth.uid()))
+        and organization_id = any (array(select private.my_organization_ids('member')))
+      )
+      or organization_id = any (array(select private.my_organization_ids('admin')))
+      or id = any (array(select private.my_shared_agent_ids('edit')))
+    )
+  )
+  with check (
+    deleted_at is null
+    and (
+      (
+        (visibility <> 'private' or created_by_id = (select auth.uid()))
+        and organization_id = any (array(select private.my_organization_ids('member')))
+      )
+      or organization_id = any (array(select private.my_organization_ids('admin')))
+      or id = any (array(select private.my_shared_agent_ids('edit')))
+    )
+  );
+create policy agents_select_scope on public.agents as restrictive for select to authenticated
+  using (
+    (select private.has_scope('agents:read'))
+    or (visibility = 'public' and (select private.has_scope('catalog:read')))
+  );
+create policy agents_insert_scope on public.agents as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy agents_update_scope on public.agents as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+
+-- The rules of the policies above in words that can be selected. It repeats them, because definer
+-- functions read it past RLS; a test holds both against each other for every kind of caller.
+create view public.agent_access with (security_invoker = true) as
+select
+  a.id as agent_id,
+  a.organization_id,
+  (
+    a.organization_id = any (array(select private.my_organization_ids('viewer')))
+    or a.id = any (array(select private.my_shared_agent_ids('use')))
+  ) as can_inspect,
+  (
+    (
+      (a.visibility <> 'private' or a.created_by_id = (select auth.uid()))
+      and a.organization_id = any (array(select private.my_organization_ids('member')))
+    )
+    or a.organization_id = any (array(select private.my_organization_ids('admin')))
+    or a.id = any (array(select private.my_shared_agent_ids('use')))
+  ) as can_run,
+  (
+    (
+      (a.visibility <> 'private' or a.created_by_id = (select auth.uid()))
+      and a.organization_id = any (array(select private.my_organization_ids('member')))
+    )
+    or a.organization_id = any (array(select private.my_organization_ids('admin')))
+    or a.id = any (array(select private.my_shared_agent_ids('edit')))
+  ) as can_edit,
+  (
+    (
+      a.created_by_id = (select auth.uid())
+      and a.organization_id = any (array(select private.my_organization_ids('member')))
+    )
+    or a.organization_id = any (array(select private.my_organization_ids('admin')))
+  ) as can_manage
+from public.agents as a
+where a.deleted_at is null
+  and (
+    a.visibility = 'public'
+    or (
+      a.visibility = 'organization'
+      and a.organization_id = any (array(select private.my_organization_ids('viewer')))
+    )
+    or (
+      a.created_by_id = (select auth.uid())
+      and a.organization_id = any (array(select private.my_organization_ids('member')))
+    )
+    or a.organization_id = any (array(select private.my_organization_ids('admin')))
+    or a.id = any (array(select private.my_shared_agent_ids('use')))
+  );
+grant select on public.agent_access to authenticated;
+comment on view public.agent_access is
+  E'What the caller may do with each agent that they can read.\ncan_inspect: see what hangs on it (variables, tools, MCP servers); can_run; can_edit: change and publish it; can_manage: share, delete, and say who sees it.';
+
+create policy agent_shares_select_party on public.agent_shares for select to authenticated
+  using (
+    user_id = (select auth.uid())
+    or exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
+  );
+create policy agent_shares_insert_manager on public.agent_shares for insert to authenticated
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
+  );
+create policy agent_shares_update_manager on public.agent_shares for update to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
+  )
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
+  );
+create policy agent_shares_delete_party on public.agent_shares for delete to authenticated
+  using (
+    user_id = (select auth.uid())
+    or exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
+  );
+create policy agent_shares_select_scope on public.agent_shares as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')));
+create policy agent_shares_insert_scope on public.agent_shares as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy agent_shares_update_scope on public.agent_shares as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+create policy agent_shares_delete_scope on public.agent_shares as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+-- ---------------------------------------------------------------------------------------------------
+-- Who may: for functions. A definer reads agent_access past RLS, so each answers for the caller of the
+-- request, whoever owns the function.
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.can_read_agent(agent_id uuid) returns boolean
+language sql stable security definer
+set search_path = ''
+as $$
+  select exists (select from public.agent_access as a where a.agent_id = can_read_agent.agent_id)
+$$;
+comment on function private.can_read_agent(uuid) is 'Whether the caller may see the agent. For functions; policies spell the rule.';
+
+create function private.can_run_agent(agent_id uuid) returns boolean
+language sql stable security definer
+set search_path = ''
+as $$
+  select exists (select from public.agent_access as a where a.agent_id = can_run_agent.agent_id and a.can_run)
+$$;
+comment on function private.can_run_agent(uuid) is
+  'Whether the caller may run the agent: members who see it, those it is shared with, admins. Strangers fork or install.';
+
+create function private.can_edit_agent(agent_id uuid) returns boolean
+language sql stable security definer
+set search_path = ''
+as $$
+  select exists (select from public.agent_access as a where a.agent_id = can_edit_agent.agent_id and a.can_edit)
+$$;
+comment on function private.can_edit_agent(uuid) is 'Whether the caller may change and publish the agent.';
+
+create function private.can_manage_agent(agent_id uuid) returns boolean
+language sql stable security definer
+set search_path = ''
+as $$
+  select exists (select from public.agent_access as a where a.agent_id = can_manage_agent.agent_id and a.can_manage)
+$$;
+comment on function private.can_manage_agent(uuid) is 'Whether the caller may share and delete the agent: its creator, admins.';
+
+create function private.require_agent(agent_id uuid, ability text) returns public.agents
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+  v_access public.agent_access;
+  v_agent public.agents;
+begin
+  perform private.require_user();
+  select * into v_access from public.agent_access as a where a.agent_id = require_agent.agent_id;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'There is no such agent.',
+      detail = 'agent_not_found',
+      hint = 'It may be deleted, or not shared with you.';
+  end if;
+  if not (
+    case require_agent.ability
+      when 'read' then true
+      when 'run' then v_access.can_run
+      when 'edit' then v_access.can_edit
+      when 'manage' then v_access.can_manage
+    end
+  ) then
+    raise sqlstate 'PT403' using
+      message = format('You may not %s this agent.', require_agent.ability),
+      detail = 'not_allowed',
+      hint = 'Ask its creator or an admin of the organization.';
+  end if;
+  select * into v_agent from public.agents as a where a.id = require_agent.agent_id;
+  return v_agent;
+end
+$$;
+comment on function private.require_agent(uuid, text) is
+  'The agent if the caller may read, run, edit or manage it; else agent_not_found to who cannot see it and not_allowed to who can.';
+grant execute on function private.require_agent(uuid, text) to authenticated;
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_versions: what runs. A row never changes and goes only with its agent, whoever asks; numbers
+-- have no gaps. Rows without a number froze a draft for a run.
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.semver_sort_key(version text) returns text
+language sql immutable strict parallel safe
+set search_path = ''
+as $$
+  -- Numbers are padded; a release ('~') follows its pre-releases; '!' is below every character of an
+  -- identifier, so that alpha < alpha.1 < alpha.beta < beta; numbers ('0') precede words ('1').
+  select (
+    (select string_agg(lpad(n, 10, '0'), '.' order by i)
+     from unnest(string_to_array(split_part(version, '-', 1), '.')) with ordinality as p (n, i))
+    || case when strpos(version, '-') = 0 then '~' else '-' ||
+      (select string_agg(case when n ~ '^[0-9]+$' then '0' || lpad(n, 20, '0') else '1' || n end, '!' order by i)
+       from unnest(string_to_array(substr(version, strpos(version, '-') + 1), '.')) with ordinality as p (n, i))
+    end
+  ) collate "C"
+$$;
+comment on function private.semver_sort_key(text) is
+  'A text that sorts, under collation "C", as Semantic Versioning 2.0.0 section 11 orders versions.';
+
+create table public.agent_versions (
+  id uuid primary key default private.uuid_v7(),
+  organization_id uuid not null,
+  agent_id uuid not null,
+  version_number integer
+    constraint version_number_is_positive check (version_number > 0),
+  version text
+    constraint version_is_semantic check (
+      version ~ '^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z-]{1,20}(\.[0-9A-Za-z-]{1,20}){0,4})?$'),
+  name text not null,
+  revision_name text
+    constraint revision_name_is_1_to_255_characters check (char_length(revision_name) between 1 and 255),
+  changelog text
+    constraint changelog_is_at_most_20000_characters check (char_length(changelog) <= 20000),
+  -- No foreign key: the preset may go, its values are frozen into agent_config.
+  settings_id uuid,
+  system_prompt text not null,
+  user_prompt_template text,
+  model text not null,
+  temperature numeric(3, 2),
+  max_tokens integer,
+  parameters jsonb not null,
+  variables jsonb not null,
+  tools jsonb not null,
+  mcp_servers jsonb not null,
+  memory_enabled boolean not null,
+  memory_type public.agent_memory_type not null,
+  prompt_config jsonb not null,
+  agent_config jsonb not null,
+  execution_environment jsonb not null,
+  metadata jsonb not null,
+  is_published boolean not null,
+  created_by_id uuid not null references public.profiles (id),
+  created_at timestamptz not null default now(),
+  constraint published_versions_are_numbered check (
+    is_published = (version_number is not null) and is_published = (version is not null)),
+  foreign key (agent_id, organization_id) references public.agents (id, organization_id) on delete cascade,
+  unique (id, agent_id),
+  unique (agent_id, version_number),
+  unique (agent_id, version)
+);
+alter table public.agent_versions enable row level security;
+
+-- The history of an agent, newest first, and the latest draft that was frozen.
+create index agent_versions_agent_id_idx on public.agent_versions (agent_id, id desc);
+create index agent_versions_organization_idx on public.agent_versions (organization_id, agent_id);
+create index agent_versions_created_by_id_idx on public.agent_versions (created_by_id);
+
+create function private.tg_agent_versions__immutable() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' and not exists (select from public.agents as a where a.id = old.agent_id) then
+    return old;
+  end if;
+  raise sqlstate 'PT409' using
+    message = 'A version never changes.',
+    detail = 'version_immutable',
+    hint = 'Change the draft and publish it as the next version.';
+end
+$$;
+comment on function private.tg_agent_versions__immutable() is
+  'Before update or delete, for every role: refused, except that a version goes when its agent does.';
+create trigger _100_immutable before update or delete on public.agent_versions
+  for each row execute function private.tg_agent_versions__immutable();
+
+-- NOTE: versions are written by publish_agent_version() and private.freeze_draft() alone.
+grant select on public.agent_versions to anon, authenticated;
+revoke insert, update, delete on public.agent_versions from service_role;
+
+create policy agent_versions_select_public on public.agent_versions for select to anon
+  using (is_published and exists (select 1 from public.agents as a where a.id = agent_versions.agent_id));
+create policy agent_versions_select_reader on public.agent_versions for select to authenticated
+  using (
+    exists (
+      select 1 from public.agents as a
+      where a.id = agent_versions.agent_id
+        and (
+          agent_versions.is_published
+          or a.organization_id = any (array(select private.my_organization_ids('viewer')))
+          or a.id = any (array(select private.my_shared_agent_ids('use')))
+        )
+    )
+  );
+create policy agent_versions_select_scope on public.agent_versions as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
+
+comment on table public.agent_versions is
+  E'What an agent was at each publication.\nImmutable. A row without a number froze a draft for one or more runs.';
+comment on column public.agent_versions.version_number is 'Counts up by one for each agent, without gaps; null for a frozen draft.';
+comment on column public.agent_versions.version is 'Semantic version, greater than all before it; null for a frozen draft.';
+comment on column public.agent_versions.parameters is 'The typed inputs as they were, in order: see agent_parameters.';
+comment on column public.agent_versions.variables is 'Name, description and value of each variable; secrets are {"token": "KEY"}.';
+comment on column public.agent_versions.tools is 'The tools with their schemas as they were: see tools.';
+comment on column public.agent_versions.prompt_config is '{"systemPrompt", "userPromptTemplate", "parameters": [names]}.';
+comment on column public.agent_versions.agent_config is 'Configuration merged over the preset: {"orchestration", "monitoring", ...}.';
+comment on column public.agent_versions.execution_environment is '{"infrastructure", "dependencies", "resources"}, from configuration.';
+comment on column public.agent_versions.metadata is
+  '{"category", "complexity", "dependencies", "estimatedCost"} and what configuration.metadata adds.';
+
+alter table public.agents
+  add foreign key (current_version_id, id) references public.agent_versions (id, agent_id),
+  add foreign key (forked_from_version_id) references public.agent_versions (id) on delete set null;
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_parameters: the typed inputs of a run, from which its form is made.
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.parameter_problem(parameter jsonb, value jsonb) returns text
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+  v_type public.parameter_type := parameter ->> 'type';
+  v_rules jsonb := coalesce(parameter -> 'validation_rules', '{}');
+  v_kind text := jsonb_typeof(value);
+  v_text text := value #>> '{}';
+  v_stray text;
+begin
+  case
+    when v_type in ('string', 'text') then
+      if v_kind <> 'string' then
+        return 'must be a text';
+      elsif char_length(v_text) < (v_rules ->> 'min_length')::numeric then
+        return format('must have at least %s characters', v_rules ->> 'min_length');
+      elsif char_length(v_text) > (v_rules ->> 'max_length')::numeric then
+        return format('must have at most %s characters', v_rules ->> 'max_length');
+      elsif v_text !~ (v_rules ->> 'pattern') then
+        return format('must match %s', v_rules ->> 'pattern');
+      end if;
+    when v_type = 'number' then
+      if v_kind <> 'number' then
+        return 'must be a number';
+      elsif v_text::numeric < (v_rules ->> 'min')::numeric then
+        return format('must be at least %s', v_rules ->> 'min');
+      elsif v_text::numeric > (v_rules ->> 'max')::numeric then
+        return format('must be at most %s', v_rules ->> 'max');
+      end if;
+    when v_type = 'boolean' then
+      if v_kind <> 'boolean' then
+        return 'must be true or false';
+      end if;
+    when v_type = 'select' then
+      if v_kind <> 'string' or not parameter -> 'options' ? v_text then
+        return 'must be one of its options';
+      end if;
+    when v_type = 'multiselect' then
+      if v_kind <> 'array' then
+        return 'must be a list of its options';
+      end if;
+      select o.item #>> '{}' into v_stray
+      from jsonb_array_elements(value) as o (item)
+      where jsonb_typeof(o.item) <> 'string' or not parameter -> 'options' ? (o.item #>> '{}')
+      limit 1;
+      if v_stray is not null then
+        return format('has no option "%s"', left(v_stray, 100));
+      elsif jsonb_array_length(value) < (v_rules ->> 'min_items')::numeric then
+        return format('takes at least %s options', v_rules ->> 'min_items');
+      elsif jsonb_array_length(value) > (v_rules ->> 'max_items')::numeric then
+        return format('takes at most %s options', v_rules ->> 'max_items');
+      end if;
+    when v_type = 'date' then
+      if v_kind <> 'string' or v_text !~ '^\d{4}-\d{2}-\d{2}$' or not pg_input_is_valid(v_text, 'date') then
+        return 'must be a date such as 2026-12-31';
+      elsif v_text < v_rules ->> 'min' then
+        return format('must not be before %s', v_rules ->> 'min');
+      elsif v_text > v_rules ->> 'max' then
+        return format('must not be after %s', v_rules ->> 'max');
+      end if;
+    else null;
+  end case;
+  return null;
+end
+$$;
+comment on function private.parameter_problem(jsonb, jsonb) is
+  'Why a value does not fit a parameter {"type", "options", "validation_rules"}, in words that follow its name; null when it fits.';
+
+create function private.parameter_definition_problem(parameter jsonb) returns text
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+  v_type public.parameter_type := parameter ->> 'type';
+  v_options jsonb := nullif(parameter -> 'options', 'null');
+  v_rules jsonb := parameter -> 'validation_rules';
+  v_rule text;
+  v_value jsonb;
+begin
+  if v_type in ('select', 'multiselect') then
+    if jsonb_typeof(v_options) is distinct from 'array'
+      or jsonb_array_length(v_options) not between 1 and 500
+      or exists (select from jsonb_array_elements(v_options) as o (item) where jsonb_typeof(o.item) <> 'string')
+      or (select count(distinct o.item) from jsonb_array_elements(v_options) as o (item)) < jsonb_array_length(v_options)
+    then
+      return 'needs 1 to 500 different texts as its options';
+    end if;
+  elsif v_options is not null then
+    return format('is a %s and takes no options', v_type);
+  end if;
+
+  if jsonb_typeof(v_rules) <> 'object' then
+    return 'needs an object as its validation rules';
+  end if;
+  for v_rule, v_value in select * from jsonb_each(v_rules) loop
+    if not (
+      case
+        when v_type in ('string', 'text') and v_rule = 'pattern' then
+          jsonb_typeof(v_value) = 'string' and char_length(v_value #>> '{}') <= 200
+        when v_type = 'date' and v_rule in ('min', 'max') then
+          private.parameter_problem('{"type": "date"}', v_value) is null
+        else
+          jsonb_typeof(v_value) = 'number' and (v_type::text, v_rule) in (
+            ('string', 'min_length'), ('string', 'max_length'),
+            ('text', 'min_length'), ('text', 'max_length'),
+            ('number', 'min'), ('number', 'max'),
+            ('multiselect', 'min_items'), ('multiselect', 'max_items'))
+      end
+    ) then
+      return format('is a %s and cannot have the rule "%s": %s', v_type, v_rule, left(v_value::text, 100));
+    end if;
+  end loop;
+  begin
+    perform '' ~ (v_rules ->> 'pattern');
+  exception when invalid_regular_expression then
+    return format('has a pattern that is no regular expression: %s', v_rules ->> 'pattern');
+  end;
+
+  if nullif(parameter -> 'default_value', 'null') is not null then
+    return 'has a default that ' || private.parameter_problem(parameter, parameter -> 'default_value');
+  end if;
+  return null;
+end
+$$;
+comment on function private.parameter_definition_problem(jsonb) is
+  'What is wrong with a parameter''s definition, in words that follow its name; null when nothing is.';
+
+create table public.agent_parameters (
+  id uuid primary key default private.uuid_v7(),
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  -- Names come from people's own prompts: spaces, accents, slashes and other scripts are fine. What is
+  -- left out would make {{name}} ambiguous, or is code in the collections that people bring.
+  name text not null
+    constraint name_has_no_brackets_dots_plus_or_colon check (name !~ '[().\[{}+:[:cntrl:]]')
+    constraint name_is_1_to_200_characters_without_outer_spaces check (
+      char_length(name) between 1 and 200 and name !~ '^\s|\s$'),
+  type public.parameter_type not null default 'string',
+  description text not null default ''
+    constraint description_is_at_most_2000_characters check (char_length(description) <= 2000),
+  default_value jsonb
+    constraint default_value_is_at_most_100_kb check (octet_length(default_value::text) <= 102400),
+  required boolean not null default false,
+  options jsonb,
+  validation_rules jsonb not null default '{}',
+  display_order integer not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint parameter_names_are_unique unique (agent_id, name)
+);
+alter table public.agent_parameters enable row level security;
+
+create function private.tg_agent_parameters__check_definition() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_problem text;
+begin
+  v_problem := private.parameter_definition_problem(to_jsonb(new));
+  if v_problem is not null then
+    raise sqlstate 'PT400' using
+      message = format('The parameter "%s" %s.', new.name, v_problem),
+      detail = 'parameter_definition_invalid',
+      hint = 'Correct its type, options, rules or default.';
+  end if;
+  return new;
+end
+$$;
+comment on function private.tg_agent_parameters__check_definition() is
+  'Before insert or update: options, rules and default fit the type.';
+create trigger _100_check_definition before insert or update on public.agent_parameters
+  for each row execute function private.tg_agent_parameters__check_definition();
+create trigger _200_set_updated_at before update on public.agent_parameters
+  for each row execute function private.tg_set_updated_at();
+
+grant select on public.agent_parameters to anon, authenticated;
+grant insert (agent_id, name, type, description, default_value, required, options, validation_rules, display_order)
+  on public.agent_parameters to authenticated;
+grant update (name, type, description, default_value, required, options, validation_rules, display_order)
+  on public.agent_parameters to authenticated;
+grant delete on public.agent_parameters to authenticated;
+
+create policy agent_parameters_select_public on public.agent_parameters for select to anon
+  using (exists (select 1 from public.agents as a where a.id = agent_parameters.agent_id));
+create policy agent_parameters_select_reader on public.agent_parameters for select to authenticated
+  using (exists (select 1 from public.agents as a where a.id = agent_parameters.agent_id));
+create policy agent_parameters_insert_editor on public.agent_parameters for insert to authenticated
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
+  );
+create policy agent_parameters_update_editor on public.agent_parameters for update to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
+  )
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
+  );
+create policy agent_parameters_delete_editor on public.agent_parameters for delete to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
+  );
+create policy agent_parameters_select_scope on public.agent_parameters as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
+create policy agent_parameters_insert_scope on public.agent_parameters as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy agent_parameters_update_scope on public.agent_parameters as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+create policy agent_parameters_delete_scope on public.agent_parameters as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.agent_parameters is
+  E'Typed inputs of an agent.\nPrompts use them as {{name}}; whoever runs the agent fills them in. Shown by display_order.';
+comment on column public.agent_parameters.default_value is 'A JSON value of the parameter''s type; null: none.';
+comment on column public.agent_parameters.options is 'The choices of a select or multiselect: a list of texts.';
+comment on column public.agent_parameters.validation_rules is
+  'string, text: min_length, max_length, pattern (POSIX). number, date: min, max. multiselect: min_items, max_items.';
+
+create function private.resolve_parameters(parameters jsonb, given jsonb) returns jsonb
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+  v_parameter jsonb;
+  v_name text;
+  v_value jsonb;
+  v_problem text;
+  v_resolved jsonb := '{}';
+begin
+  if jsonb_typeof(coalesce(given, '{}')) <> 'object' then
+    raise sqlstate 'PT400' using
+      message = 'The parameters are not an object.',
+      detail = 'parameter_invalid',
+      hint = 'Send {"name": value} for each parameter.';
+  end if;
+  for v_parameter in select * from jsonb_array_elements(resolve_parameters.parameters) loop
+    v_name := v_parameter ->> 'name';
+    v_value := coalesce(nullif(given -> v_name, 'null'), nullif(v_parameter -> 'default_value', 'null'));
+    if v_value is null then
+      continue when not (v_parameter ->> 'required')::boolean;
+      raise sqlstate 'PT400' using
+        message = format('The parameter "%s" is missing.', v_name),
+        detail = 'parameter_missing',
+        hint = 'Send a value for it.';
+    end if;
+    v_problem := private.parameter_problem(v_parameter, v_value);
+    if v_problem is not null then
+      raise sqlstate 'PT400' using
+        message = format('The parameter "%s" %s.', v_name, v_problem),
+        detail = 'parameter_invalid',
+        hint = 'Send a value that fits.';
+    end if;
+    v_resolved := v_resolved || jsonb_build_object(v_name, v_value);
+  end loop;
+
+  select g.name into v_name
+  from jsonb_object_keys(coalesce(given, '{}')) as g (name)
+  where not exists (
+    select from jsonb_array_elements(resolve_parameters.parameters) as p (definition)
+    where p.definition ->> 'name' = g.name
+  )
+  limit 1;
+  if found then
+    raise sqlstate 'PT400' using
+      message = format('This agent has no parameter "%s".', v_name),
+      detail = 'parameter_unknown',
+      hint = 'Leave it out, or check how it is spelled.';
+  end if;
+  return v_resolved;
+end
+$$;
+comment on function private.resolve_parameters(jsonb, jsonb) is
+  'A run''s parameters: what was given, checked against a version''s definitions, with defaults filled in. Optional ones without a value are left out.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_variables: values that an agent runs with. Strangers do not see the draft's.
+-- ---------------------------------------------------------------------------------------------------
+create table public.agent_variables (
+  id uuid primary key default private.uuid_v7(),
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  name text not null
+    constraint name_has_no_brackets_dots_plus_or_colon check (name !~ '[().\[{}+:[:cntrl:]]')
+    constraint name_is_1_to_200_characters_without_outer_spaces check (
+      char_length(name) between 1 and 200 and name !~ '^\s|\s$'),
+  description text not null default ''
+    constraint description_is_at_most_2000_characters check (char_length(description) <= 2000),
+  value jsonb
+    constraint value_is_at_most_100_kb check (octet_length(value::text) <= 102400),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint variable_names_are_unique unique (agent_id, name)
+);
+alter table public.agent_variables enable row level security;
+
+create function private.tg_agent_variables__refuse_plain_secrets() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.refuse_plain_secrets(jsonb_build_object(new.name, new.value));
+  return new;
+end
+$$;
+comment on function private.tg_agent_variables__refuse_plain_secrets() is
+  'Before insert or update: a variable that is named like a secret holds a reference.';
+create trigger _100_refuse_plain_secrets before insert or update on public.agent_variables
+  for each row execute function private.tg_agent_variables__refuse_plain_secrets();
+create trigger _200_set_updated_at before update on public.agent_variables
+  for each row execute function private.tg_set_updated_at();
+
+grant select, delete on public.agent_variables to authenticated;
+grant insert (agent_id, name, description, value) on public.agent_variables to authenticated;
+grant update (name, description, value) on public.agent_variables to authenticated;
+
+create policy agent_variables_select_insider on public.agent_variables for select to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_inspect)
+  );
+create policy agent_variables_insert_editor on public.agent_variables for insert to authenticated
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
+  );
+create policy agent_variables_update_editor on public.agent_variables for update to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
+  )
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
+  );
+create policy agent_variables_delete_editor on public.agent_variables for delete to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
+  );
+create policy agent_variables_select_scope on public.agent_variables as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')));
+create policy agent_variables_insert_scope on public.agent_variables as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy agent_variables_update_scope on public.agent_variables as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+create policy agent_variables_delete_scope on public.agent_variables as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.agent_variables is
+  E'Values that an agent runs with.\nPrompts use them as {{name}}. A secret is a reference: {"token": "KEY"}.';
+comment on column public.agent_variables.value is
+  'Any JSON value, or {"token": "KEY"}: the runner''s token of that key, or else the organization''s.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- tools: what agents can call. Those without an organization are the platform's and written by
+-- operators only. A version keeps its own copy of each tool.
+-- ---------------------------------------------------------------------------------------------------
+create table public.tools (
+  id uuid primary key default private.uuid_v7(),
+  organization_id uuid references public.organizations (id) on delete cascade,
+  created_by_id uuid default auth.uid() references public.profiles (id) on delete set null,
+  name text not null
+    constraint name_is_an_identifier check (name ~ '^[A-Za-z_][A-Za-z0-9_-]{0,63}$'),
+  description text not null default ''
+    constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
+  tool_type public.tool_type not null,
+  config jsonb not null default '{}'
+    constraint config_is_an_object check (jsonb_typeof(config) = 'object')
+    constraint config_is_at_most_256_kb check (octet_length(config::text) <= 262144),
+  input_schema jsonb not null default '{"type": "object", "properties": {}}'
+    constraint input_schema_is_an_object check (jsonb_typeof(input_schema) = 'object')
+    constraint input_schema_is_at_most_256_kb check (octet_length(input_schema::text) <= 262144),
+  output_schema jsonb
+    constraint output_schema_is_an_object check (jsonb_typeof(output_schema) = 'object')
+    constraint output_schema_is_at_most_256_kb check (octet_length(output_schema::text) <= 262144),
+  requires_approval boolean not null default false,
+  is_active boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint tool_names_are_unique unique nulls not distinct (organization_id, name)
+);
+alter table public.tools enable row level security;
+
+create index tools_created_by_id_idx on public.tools (created_by_id);
+
+create trigger _100_refuse_plain_secrets before insert or update of config on public.tools
+  for each row execute function private.tg_refuse_plain_secrets('config');
+create trigger _200_set_updated_at before update on public.tools
+  for each row execute function private.tg_set_updated_at();
+
+grant select on public.tools to anon, authenticated;
+grant insert (organization_id, name, description, tool_type, config, input_schema, output_schema,
+  requires_approval, is_active) on public.tools to authenticated;
+grant update (name, description, tool_type, config, input_schema, output_schema,
+  requires_approval, is_active) on public.tools to authenticated;
+grant delete on public.tools to authenticated;
+
+create policy tools_select_platform on public.tools for select to anon
+  using (organization_id is null);
+create policy tools_select_member on public.tools for select to authenticated
+  using (
+    organization_id is null
+    or organization_id = any (array(select private.my_organization_ids('viewer')))
+  );
+create policy tools_insert_member on public.tools for insert to authenticated
+  with check (organization_id = any (array(select private.my_organization_ids('member'))));
+create policy tools_update_member on public.tools for update to authenticated
+  using (organization_id = any (array(select private.my_organization_ids('member'))))
+  with check (organization_id = any (array(select private.my_organization_ids('member'))));
+create policy tools_delete_creator on public.tools for delete to authenticated
+  using (
+    organization_id = any (array(select private.my_organization_ids('admin')))
+    or (
+      created_by_id = (select auth.uid())
+      and organization_id = any (array(select private.my_organization_ids('member')))
+    )
+  );
+create policy tools_select_scope on public.tools as restrictive for select to authenticated
+  using (
+    (select private.has_scope('agents:read'))
+    or (organization_id is null and (select private.has_scope('catalog:read')))
+  );
+create policy tools_insert_scope on public.tools as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy tools_update_scope on public.tools as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+create policy tools_delete_scope on public.tools as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.tools is
+  E'The registry of what agents can call.\nA deleted tool leaves the drafts that used it; versions keep their own copy.';
+comment on column public.tools.organization_id is 'Null: platform-wide, readable by everyone.';
+comment on column public.tools.config is 'Settings of its type; secrets are {"token": "KEY"}.';
+comment on column public.tools.input_schema is 'JSON Schema of its arguments.';
+comment on column public.tools.requires_approval is 'Whether a person decides before each call.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_tools: which agent may use which tool.
+-- ---------------------------------------------------------------------------------------------------
+create table public.agent_tools (
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  tool_id uuid not null references public.tools (id) on delete cascade,
+  created_at timestamptz not null default now(),
+  primary key (agent_id, tool_id)
+);
+alter table public.agent_tools enable row level security;
+
+create index agent_tools_tool_id_idx on public.agent_tools (tool_id);
+
+create function private.tg_agent_tools__check_tool() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select
+    from public.tools as t
+      join public.agents as a on a.id = new.agent_id
+    where t.id = new.tool_id
+      and (t.organization_id is null or t.organization_id = a.organization_id)
+  ) then
+    raise sqlstate 'PT404' using
+      message = 'There is no such tool in the agent''s organization.',
+      detail = 'tool_not_found',
+      hint = 'Choose one of the organization''s or the platform''s tools.';
+  end if;
+  return new;
+end
+$$;
+comment on function private.tg_agent_tools__check_tool() is
+  'Before insert: the tool is the platform''s or the agent''s own organization''s (a plain key cannot say so).';
+create trigger _100_check_tool before insert on public.agent_tools
+  for each row execute function private.tg_agent_tools__check_tool();
+
+grant select, delete on public.agent_tools to authenticated;
+grant insert (agent_id, tool_id) on public.agent_tools to authenticated;
+
+create policy agent_tools_select_insider on public.agent_tools for select to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_tools.agent_id and a.can_inspect)
+  );
+create policy agent_tools_insert_editor on public.agent_tools for insert to authenticated
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_tools.agent_id and a.can_edit)
+  );
+create policy agent_tools_delete_editor on public.agent_tools for delete to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_tools.agent_id and a.can_edit)
+  );
+create policy agent_tools_select_scope on public.agent_tools as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')));
+create policy agent_tools_insert_scope on public.agent_tools as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy agent_tools_delete_scope on public.agent_tools as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.agent_tools is
+  E'Which agent may use which tool.\nRows are inserted and deleted, never changed.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- mcp_servers: Model Context Protocol servers that an agent's runs connect to.
+-- ---------------------------------------------------------------------------------------------------
+create table public.mcp_servers (
+  id uuid primary key default private.uuid_v7(),
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  name text not null
+    constraint name_is_an_identifier check (name ~ '^[A-Za-z_][A-Za-z0-9_-]{0,63}$'),
+  transport public.mcp_transport not null,
+  command text
+    constraint command_is_1_to_1000_characters check (char_length(command) between 1 and 1000),
+  args jsonb not null default '[]'
+    constraint args_are_a_list check (jsonb_typeof(args) = 'array' and jsonb_array_length(args) <= 100),
+  env_vars jsonb not null default '{}'
+    constraint env_vars_are_an_object check (jsonb_typeof(env_vars) = 'object'),
+  url text
+    constraint url_is_a_web_address check (url ~ '^https?://\S+$' and char_length(url) <= 2048),
+  config jsonb not null default '{}'
+    constraint config_is_an_object check (jsonb_typeof(config) = 'object')
+    constraint config_is_at_most_256_kb check (octet_length(config::text) <= 262144),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint stdio_has_a_command_and_http_a_url check (
+    (transport = 'stdio') = (command is not null) and (transport = 'http') = (url is not null)),
+  constraint mcp_server_names_are_unique unique (agent_id, name)
+);
+alter table public.mcp_servers enable row level security;
+
+create trigger _100_refuse_plain_secrets before insert or update on public.mcp_servers
+  for each row execute function private.tg_refuse_plain_secrets('command', 'args', 'env_vars', 'url', 'config');
+create trigger _200_set_updated_at before update on public.mcp_servers
+  for each row execute function private.tg_set_updated_at();
+
+grant select, delete on public.mcp_servers to authenticated;
+grant insert (agent_id, name, transport, command, args, env_vars, url, config, enabled)
+  on public.mcp_servers to authenticated;
+grant update (name, transport, command, args, env_vars, url, config, enabled)
+  on public.mcp_servers to authenticated;
+
+create policy mcp_servers_select_insider on public.mcp_servers for select to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_inspect)
+  );
+create policy mcp_servers_insert_editor on public.mcp_servers for insert to authenticated
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
+  );
+create policy mcp_servers_update_editor on public.mcp_servers for update to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
+  )
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
+  );
+create policy mcp_servers_delete_editor on public.mcp_servers for delete to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
+  );
+create policy mcp_servers_select_scope on public.mcp_servers as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')));
+create policy mcp_servers_insert_scope on public.mcp_servers as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy mcp_servers_update_scope on public.mcp_servers as restrictive for update to authenticated
+  using ((select private.has_scope('agents:write')));
+create policy mcp_servers_delete_scope on public.mcp_servers as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.mcp_servers is
+  E'Model Context Protocol servers of an agent.\nstdio: the worker starts command with args and env_vars. http: it connects to url; headers stand in config.';
+comment on column public.mcp_servers.args is 'A list of texts; secrets are {"token": "KEY"}.';
+comment on column public.mcp_servers.env_vars is 'Name to text; secrets are {"token": "KEY"}.';
+comment on column public.mcp_servers.config is '{"headers": {...}} and what else the connection needs; secrets are {"token": "KEY"}.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_tags
+-- ---------------------------------------------------------------------------------------------------
+create table public.agent_tags (
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  tag text not null
+    constraint tag_is_1_to_50_lower_case_characters check (
+      char_length(tag) between 1 and 50 and tag = lower(tag) and tag !~ '^\s|\s$|[[:cntrl:]]'),
+  created_at timestamptz not null default now(),
+  primary key (agent_id, tag)
+);
+alter table public.agent_tags enable row level security;
+
+-- The agents of a tag.
+create index agent_tags_tag_idx on public.agent_tags (tag, agent_id);
+
+grant select on public.agent_tags to anon, authenticated;
+grant insert (agent_id, tag) on public.agent_tags to authenticated;
+grant delete on public.agent_tags to authenticated;
+
+create policy agent_tags_select_public on public.agent_tags for select to anon
+  using (exists (select 1 from public.agents as a where a.id = agent_tags.agent_id));
+create policy agent_tags_select_reader on public.agent_tags for select to authenticated
+  using (exists (select 1 from public.agents as a where a.id = agent_tags.agent_id));
+create policy agent_tags_insert_editor on public.agent_tags for insert to authenticated
+  with check (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_tags.agent_id and a.can_edit)
+  );
+create policy agent_tags_delete_editor on public.agent_tags for delete to authenticated
+  using (
+    exists (select 1 from public.agent_access as a where a.agent_id = agent_tags.agent_id and a.can_edit)
+  );
+create policy agent_tags_select_scope on public.agent_tags as restrictive for select to authenticated
+  using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
+create policy agent_tags_insert_scope on public.agent_tags as restrictive for insert to authenticated
+  with check ((select private.has_scope('agents:write')));
+create policy agent_tags_delete_scope on public.agent_tags as restrictive for delete to authenticated
+  using ((select private.has_scope('agents:write')));
+
+comment on table public.agent_tags is
+  E'Words to find an agent by, in lower case.\nRows are inserted and deleted, never changed.';
+
+-- ---------------------------------------------------------------------------------------------------
+-- agent_stats: counts. Writers append to a table of deltas and so never wait for each other on one
+-- popular agent's row; upkeep folds them. Whoever reads adds both up and misses nothing.
+-- ---------------------------------------------------------------------------------------------------
+create table private.agent_counters (
+  agent_id uuid primary key references public.agents (id) on delete cascade,
+  total_uses bigint not null default 0,
+  view_count bigint not null default 0,
+  share_count bigint not null default 0,
+  install_count bigint not null default 0,
+  fork_count bigint not null default 0,
+  favorite_count bigint not null default 0,
+  rating_count bigint not null default 0,
+  rating_sum bigint not null default 0
+);
+comment on table private.agent_counters is 'Each agent''s counts as folded last; private.agent_counts() adds what came since.';
+
+create type private.agent_counter as enum
+  ('total_uses', 'view_count', 'share_count', 'install_count', 'fork_count', 'favorite_count', 'rating_count', 'rating_sum');
+
+-- No foreign key: it would lock the agent's row for every count. Folding drops those of agents that
+-- are gone.
+create table private.agent_counter_deltas (
+  agent_id uuid not null,
+  counter private.agent_counter not null,
+  delta integer not null
+);
+create index agent_counter_deltas_agent_id_idx on private.agent_counter_deltas (agent_id);
+-- Emptied all day: what is dead has to go soon, or reading slows down.
+alter table private.agent_counter_deltas set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+comment on table private.agent_counter_deltas is 'Counts not yet folded into private.agent_counters.';
+
+create function private.add_agent_delta(agent_id uuid, counter text, delta integer) returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  insert into private.agent_counter_deltas (agent_id, counter, delta)
+  values (add_agent_delta.agent_id, add_agent_delta.counter::private.agent_counter, add_agent_delta.delta)
+$$;
+comment on function private.add_agent_delta(uuid, text, integer) is
+  'Counts for an agent: total_uses, view_count, share_count, install_count, fork_count, favorite_count, rating_count, rating_sum. For triggers and definer functions.';
+
+create function private.fold_agent_counters() returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_folded integer;
+begin
+  -- One statement, so that no reader sees a count twice or not at all. Who else folds takes other rows.
+  with taken as (
+    delete from private.agent_counter_deltas as d
+    where d.ctid = any (array(
+      select t.ctid from private.agent_counter_deltas as t limit 50000 for update skip locked))
+    returning d.agent_id, d.counter, d.delta
+  ), sums as (
+    select
+      t.agent_id,
+      coalesce(sum(t.delta) filter (where t.counter = 'total_uses'), 0) as total_uses,
+      coalesce(sum(t.delta) filter (where t.counter = 'view_count'), 0) as view_count,
+      coalesce(sum(t.delta) filter (where t.counter = 'share_count'), 0) as share_count,
+      coalesce(sum(t.delta) filter (where t.counter = 'install_count'), 0) as install_count,
+      coalesce(sum(t.delta) filter (where t.counter = 'fork_count'), 0) as fork_count,
+      coalesce(sum(t.delta) filter (where t.counter = 'favorite_count'), 0) as favorite_count,
+      coalesce(sum(t.delta) filter (where t.counter = 'rating_count'), 0) as rating_count,
+      coalesce(sum(t.delta) filter (where t.counter = 'rating_sum'), 0) as rating_sum
+    from taken as t
+    group by t.agent_id
+    -- Two folders that update the same rows take them in one order.
+    order by t.agent_id
+  ), folded as (
+    insert into private.agent_counters as c
+    select s.* from sums as s
+    where exists (select from public.agents as a where a.id = s.agent_id)
+    on conflict (agent_id) do update set
+      total_uses = c.total_uses + excluded.total_uses,
+      view_count = c.view_count + excluded.view_count,
+      share_count = c.share_count + excluded.share_count,
+      install_count = c.install_count + excluded.install_count,
+      fork_count = c.fork_count + excluded.fork_count,
+      favorite_count = c.favorite_count + excluded.favorite_count,
+      rating_count = c.rating_count + excluded.rating_count,
+      rating_sum = c.rating_sum + excluded.rating_sum
+  )
+  select count(*) into v_folded from taken;
+  return v_folded;
+end
+$$;
+comment on function private.fold_agent_counters() is
+  'Upkeep: folds up to 50,000 deltas into the counters; returns how many.';
+insert into private.upkeep_tasks (name, task, every)
+values ('fold agent counters', 'private.fold_agent_counters()', interval '10 seconds');
+
+create function private.agent_counts(agent_id uuid) returns setof private.agent_counters
+language sql stable security definer rows 1
+set search_path = ''
+as $$
+  select
+    agent_counts.agent_id,
+    coalesce(max(c.total_uses), 0) + coalesce(sum(d.delta) filter (where d.counter = 'total_uses'), 0)::bigint,
+    coalesce(max(c.view_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'view_count'), 0)::bigint,
+    coalesce(max(c.share_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'share_count'), 0)::bigint,
+    coalesce(max(c.install_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'install_count'), 0)::bigint,
+    coalesce(max(c.fork_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'fork_count'), 0)::bigint,
+    coalesce(max(c.favorite_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'favorite_count'), 0)::bigint,
+    coalesce(max(c.rating_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'rating_count'), 0)::bigint,
+    coalesce(max(c.rating_sum), 0) + coalesce(sum(d.delta) filter (where d.counter = 'rating_sum'), 0)::bigint
+  from (select) as one
+    left join private.agent_counters as c on c.agent_id = agent_counts.agent_id
+    left join private.agent_counter_deltas as d on d.agent_id = agent_counts.agent_id
+$$;
+comment on function private.agent_counts(uuid) is
+  'One agent''s counts at this moment. The view public.agent_stats says of which agents the caller may know them.';
+grant execute on function private.agent_counts(uuid) to anon, authenticated, service_role;
+
+create view public.agent_stats with (security_invoker = true) as
+select
+  a.id as agent_id,
+  c.total_uses,
+  c.view_count,
+  c.share_count,
+  c.install_count,
+  c.fork_count,
+  c.favorite_count,
+  c.rating_count,
+  round(c.rating_sum::numeric / nullif(c.rating_count, 0), 2) as avg_rating
+from public.agents as a
+  cross join lateral private.agent_counts(a.id) as c;
+grant select on public.agent_stats to anon, authenticated, service_role;
+comment on view public.agent_stats is
+  E'Counts of every agent that the caller can read.\nExact at every moment. avg_rating is null without ratings.';
+
+create function public.stats(agent public.agents) returns setof public.agent_stats
+language sql stable rows 1
+set search_path = ''
+as $$
+  select * from public.agent_stats as s where s.agent_id = agent.id
+$$;
+comment on function public.stats(public.agents) is
+  E'Embeds an agent''s counts.\n/agents?select=name,stats(total_uses,avg_rating)';
+grant execute on function public.stats(public.agents) to anon, authenticated, service_role;
+
+-- migrate:down
