@@ -6,7 +6,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export type Mail = { to: string; subject: string; text: string; html: string };
 
 /** What one request to the Auth server asked for, and Lite does not hand on to its mailer. */
-export type MailRequest = { redirectTo: string | null; codeChallenge: string | null; codeChallengeMethod: string };
+export type MailRequest = {
+  redirectTo: string | null;
+  codeChallenge: string | null;
+  codeChallengeMethod: string;
+};
 
 type Meta = { currentEmail?: string; newEmail?: string };
 
@@ -19,7 +23,11 @@ export const mailRequest = new AsyncLocalStorage<MailRequest>();
  * A mailer in the shape that Lite calls. Links lead to `<apiUrl>/auth/v1/verify` as on a hosted
  * project; the code is for people who read their mail on another device.
  */
-export function createAuthMailer(apiUrl: string, siteUrl: string, send: (mail: Mail) => Promise<void>) {
+export function createAuthMailer(
+  apiUrl: string,
+  siteUrl: string,
+  send: (mail: Mail) => Promise<void>,
+) {
   const link = (type: string, tokenHash: string): string => {
     const request = mailRequest.getStore();
     const url = new URL('/auth/v1/verify', apiUrl);
@@ -32,7 +40,13 @@ export function createAuthMailer(apiUrl: string, siteUrl: string, send: (mail: M
     }
     return url.href;
   };
-  const compose = (to: string, subject: string, action: string, code: string, href: string | null) =>
+  const compose = (
+    to: string,
+    subject: string,
+    action: string,
+    code: string,
+    href: string | null,
+  ) =>
     send({
       to,
       subject,
@@ -42,9 +56,21 @@ export function createAuthMailer(apiUrl: string, siteUrl: string, send: (mail: M
 
   return {
     sendConfirmation: (to: string, hash: string, code: string) =>
-      compose(to, 'Confirm your e-mail address', 'Confirm this address to finish signing up.', code, link('signup', hash)),
+      compose(
+        to,
+        'Confirm your e-mail address',
+        'Confirm this address to finish signing up.',
+        code,
+        link('signup', hash),
+      ),
     sendRecovery: (to: string, hash: string, code: string) =>
-      compose(to, 'Reset your password', 'Choose a new password for your account.', code, link('recovery', hash)),
+      compose(
+        to,
+        'Reset your password',
+        'Choose a new password for your account.',
+        code,
+        link('recovery', hash),
+      ),
     sendMagicLink: (to: string, hash: string, code: string) =>
       compose(to, 'Your sign-in link', 'Sign in to your account.', code, link('magiclink', hash)),
     sendEmailChange: (to: string, hash: string, code: string, meta?: Meta) =>

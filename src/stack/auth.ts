@@ -9,7 +9,7 @@ import { App } from '@supabase/lite';
 import { type PostgresConnection, createPostgresConnection } from '@supabase/lite/postgres';
 import { type Mail, createAuthMailer, mailRequest } from './auth-mail.ts';
 import { readBody, sendJson, sendResponse, toRequest } from './http.ts';
-import { verifyToken } from './jwt.ts';
+import { type Caller, verifyToken } from './jwt.ts';
 import { RateLimit } from './rate-limit.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -33,7 +33,12 @@ export type AuthOptions = {
 
 export type Auth = {
   /** Answers a request under /auth/v1; `ip` is the caller's address as the gateway knows it. */
-  handle(request: IncomingMessage, response: ServerResponse, ip: string): Promise<void>;
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    ip: string,
+  ): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -99,7 +104,12 @@ export function startAuth(options: AuthOptions): Auth {
 
   return { handle, close: () => connection.close() };
 
-  async function handle(request: IncomingMessage, response: ServerResponse, ip: string): Promise<void> {
+  async function handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    ip: string,
+  ): Promise<void> {
     const body = await readBody(request, MAX_BODY_BYTES);
     const fields = parseFields(body);
     const url = new URL(request.url ?? '/', options.apiUrl);
@@ -121,7 +131,11 @@ export function startAuth(options: AuthOptions): Auth {
       renamed ? Buffer.from(JSON.stringify({ ...fields, type: 'magiclink' })) : body,
       options.apiUrl,
     );
+    // Lite knows users' tokens only; an API key says nothing about a user.
     forwarded.headers.delete('apikey');
+    forwarded.headers.delete('authorization');
+    if (caller.userToken !== null)
+      forwarded.headers.set('authorization', `Bearer ${caller.userToken}`);
     const answer = await mailRequest.run(
       {
         redirectTo: url.searchParams.get('redirect_to'),
@@ -137,7 +151,12 @@ export function startAuth(options: AuthOptions): Auth {
   }
 
   /** Hands the answer on; when it opens or extends a session, only if its user is not banned. */
-  async function finish(request: IncomingMessage, response: ServerResponse, answer: Response, ip: string): Promise<void> {
+  async function finish(
+    request: IncomingMessage,
+    response: ServerResponse,
+    answer: Response,
+    ip: string,
+  ): Promise<void> {
     const userId = answer.headers.get('sb-auth-user-id');
     const sessionId = answer.headers.get('sb-auth-session-id');
     if (answer.ok && userId && sessionId && !(await admit(userId, sessionId, request, ip))) {
@@ -177,7 +196,13 @@ export function startAuth(options: AuthOptions): Auth {
         outcome.set('error_description', 'User is banned');
       } else if (challenge !== null) {
         const method = url.searchParams.get('code_challenge_method') ?? 's256';
-        const code = await exchangeForCode(userId, sessionId, challenge, method, url.searchParams.get('type') ?? '');
+        const code = await exchangeForCode(
+          userId,
+          sessionId,
+          challenge,
+          method,
+          url.searchParams.get('type') ?? '',
+        );
         for (const name of [...outcome.keys()]) outcome.delete(name);
         outcome.set('code', code);
       }
@@ -214,7 +239,12 @@ export function startAuth(options: AuthOptions): Auth {
   }
 
   /** Whether this user may hold a session: ends all of them when banned, else notes the device. */
-  async function admit(userId: string, sessionId: string, request: IncomingMessage, ip: string): Promise<boolean> {
+  async function admit(
+    userId: string,
+    sessionId: string,
+    request: IncomingMessage,
+    ip: string,
+  ): Promise<boolean> {
     const [user] = await sql`
       select coalesce(banned_until > now(), false) as is_banned from auth.users where id = ${userId}`;
     if (!user || user['is_banned']) {
@@ -247,9 +277,16 @@ export function startAuth(options: AuthOptions): Auth {
     }
   }
 
-  function countFailure(route: string, url: URL, ip: string, email: string, answer: Response): void {
+  function countFailure(
+    route: string,
+    url: URL,
+    ip: string,
+    email: string,
+    answer: Response,
+  ): void {
     // A link that fails is a redirect too: its error stands in the target.
-    const failed = answer.status >= 400 || (answer.headers.get('location') ?? '').includes('#error=');
+    const failed =
+      answer.status >= 400 || (answer.headers.get('location') ?? '').includes('#error=');
     if (!failed) return;
     if (route === 'POST /token' && url.searchParams.get('grant_type') === 'password') {
       limits.wrongPasswords.count(`${ip} ${email}`);
@@ -284,7 +321,12 @@ function refuse(
   message: string,
   headers: Record<string, string> = {},
 ): void {
-  sendJson(response, status, { code: status, error_code: code, msg: message }, { 'x-sb-error-code': code, ...headers });
+  sendJson(
+    response,
+    status,
+    { code: status, error_code: code, msg: message },
+    { 'x-sb-error-code': code, ...headers },
+  );
 }
 
 function parseFields(body: Buffer): Record<string, unknown> {

@@ -3,14 +3,20 @@
 // the rest to Auth, Storage and the live channel.
 
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import { Agent, type IncomingMessage, type ServerResponse, request as httpRequest } from 'node:http';
+import {
+  Agent,
+  type IncomingMessage,
+  type ServerResponse,
+  request as httpRequest,
+} from 'node:http';
 import { isIP } from 'node:net';
 import { Transform, pipeline } from 'node:stream';
 import postgres from 'postgres';
 import { type Auth, startAuth } from './auth.ts';
 import type { Mail } from './auth-mail.ts';
 import { BodyTooLarge, listen, sendJson } from './http.ts';
-import { type ApiRole, signToken } from './jwt.ts';
+import { type ApiRole, type Caller, signToken } from './jwt.ts';
+import { startLive } from './live.ts';
 
 const MAX_REST_BODY_BYTES = 32 * 1024 * 1024;
 const UPSTREAM_TIMEOUT_MS = 65_000;
@@ -21,14 +27,43 @@ const PATHS_WITHOUT_KEY = /^\/auth\/v1\/(verify|callback|authorize|\.well-known\
 
 /** Headers that end at the gateway: of one connection only, or never to be believed from outside. */
 const HEADERS_NOT_FORWARDED = new Set([
-  'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'expect', 'host', 'cookie', 'apikey', 'authorization',
-  'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-proto', 'x-real-ip', 'x-request-id',
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'host',
+  'cookie',
+  'apikey',
+  'authorization',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'x-request-id',
 ]);
 
 const EXPOSED_HEADERS = [
-  'content-range', 'content-location', 'content-profile', 'content-length', 'location', 'preference-applied', 'range-unit',
-  'retry-after', 'etag', 'x-request-id', 'x-sb-error-code', 'x-supabase-api-version', 'sb-auth-session-id',
+  'content-range',
+  'content-location',
+  'content-profile',
+  'content-length',
+  'location',
+  'preference-applied',
+  'range-unit',
+  'retry-after',
+  'etag',
+  'x-request-id',
+  'x-sb-error-code',
+  'x-supabase-api-version',
+  'sb-auth-session-id',
 ].join(', ');
 
 export type GatewayOptions = {
@@ -54,9 +89,6 @@ export type GatewayOptions = {
 
 export type Gateway = { url: string; close(): Promise<void> };
 
-/** Who calls, after the API key: the token that goes upstream, and the address it comes from. */
-export type Caller = { token: string; ip: string };
-
 /** Starts the gateway. Rejects with `EADDRINUSE` when the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const log = options.log ?? (() => {});
@@ -80,10 +112,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     confirmEmail: options.confirmEmail ?? false,
     sendMail: options.sendMail,
   });
+  const live = startLive({
+    databaseUrl: options.databaseUrls.realtime,
+    jwtSecret: options.jwtSecret,
+    roleOfKey,
+    log,
+  });
+  listening.server.on('upgrade', (request, socket, head) => {
+    const caller = identify(request);
+    const path = new URL(request.url ?? '/', listening.url).pathname;
+    if (path !== '/realtime/v1/websocket') socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
+    else if ('message' in caller) socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+    else live.connect(request, socket, head, caller);
+  });
 
   return {
     url: listening.url,
     async close() {
+      // Open sockets would keep the server from closing.
+      await live.close();
       await listening.close();
       agent.destroy();
       await Promise.all([auth.close(), sql.end({ timeout: 1 })]);
@@ -103,25 +150,26 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const service = /^\/(rest|auth|storage|realtime|functions|graphql)\/v1(?:\/|$)/.exec(path)?.[1];
     if (service === undefined) return notFound(response, 'There is nothing at this address.');
     if (service === 'functions') return notFound(response, 'This server runs no Edge Functions.');
-    if (service === 'graphql') return notFound(response, 'This server offers no GraphQL. Use /rest/v1.');
+    if (service === 'graphql')
+      return notFound(response, 'This server offers no GraphQL. Use /rest/v1.');
 
-    const caller = identify(request);
-    if ('refusal' in caller && !PATHS_WITHOUT_KEY.test(path)) {
-      sendJson(response, 401, caller.refusal);
+    const caller = PATHS_WITHOUT_KEY.test(path) ? STRANGER : identify(request);
+    if ('message' in caller) {
+      sendJson(response, 401, caller);
       return;
     }
-    if (service === 'auth') {
-      // Auth reads users' own tokens only; the token of a bare API key says nothing about a user.
-      delete request.headers.authorization;
-      if ('userToken' in caller) request.headers.authorization = `Bearer ${caller.userToken}`;
-      return auth.handle(request, response, clientAddress(request));
-    }
-    if ('refusal' in caller) return;
-    if (service === 'rest') return rest(request, response, caller.token, requestId);
+    if (service === 'auth') return auth.handle(request, response, caller, clientAddress(request));
+    if (service === 'realtime') return live.handle(request, response, caller);
+    return rest(request, response, caller, requestId);
   }
 
   /** Passes a request on to PostgREST, as a stream in both directions. */
-  async function rest(request: IncomingMessage, response: ServerResponse, token: string, requestId: string): Promise<void> {
+  async function rest(
+    request: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    requestId: string,
+  ): Promise<void> {
     const apiKey = request.headers['x-api-key'];
     if (typeof apiKey === 'string' && apiKey !== '') {
       const wait = await countApiRequest(sql, apiKey);
@@ -145,7 +193,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (length > MAX_REST_BODY_BYTES) throw new BodyTooLarge();
     const hasBody = length > 0 || request.headers['transfer-encoding'] !== undefined;
     const headers: Record<string, string | string[]> = {
-      authorization: `Bearer ${token}`,
+      authorization: `Bearer ${caller.userToken ?? roleToken(caller.keyRole)}`,
       'x-forwarded-for': clientAddress(request),
       'x-request-id': requestId,
     };
@@ -161,13 +209,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
             host: restUrl.hostname,
             port: restUrl.port,
             method: request.method,
-            path: (request.url ?? '').replace(/^\/rest\/v1\/?/, '/').replace(/([?&])apikey=[^&]*&?/, '$1'),
+            path: (request.url ?? '')
+              .replace(/^\/rest\/v1\/?/, '/')
+              .replace(/([?&])apikey=[^&]*&?/, '$1'),
             headers,
             timeout: UPSTREAM_TIMEOUT_MS,
           },
           (reply) => {
             for (const [name, value] of Object.entries(reply.headers)) {
-              if (value !== undefined && !HEADERS_NOT_FORWARDED.has(name) && !name.startsWith('access-control-')) {
+              if (
+                value !== undefined &&
+                !HEADERS_NOT_FORWARDED.has(name) &&
+                !name.startsWith('access-control-')
+              ) {
                 response.setHeader(name, value);
               }
             }
@@ -175,14 +229,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
             pipeline(reply, response, (error) => (error ? reject(error) : resolve()));
           },
         );
-        upstream.on('timeout', () => upstream.destroy(new Error('PostgREST did not answer in time')));
+        upstream.on('timeout', () =>
+          upstream.destroy(new Error('PostgREST did not answer in time')),
+        );
         upstream.on('error', (error) => {
           // A kept-alive connection may have died unseen, with PostgREST itself: once more on a new one.
           if (mayRetry && upstream.reusedSocket && !response.headersSent) send(false);
           else reject(new Unavailable(error));
         });
         response.once('close', () => upstream.destroy());
-        if (hasBody) pipeline(request, limited(MAX_REST_BODY_BYTES), upstream, (error) => error && reject(error));
+        if (hasBody)
+          pipeline(
+            request,
+            limited(MAX_REST_BODY_BYTES),
+            upstream,
+            (error) => error && reject(error),
+          );
         else upstream.end();
       };
       send(!hasBody && (request.method === 'GET' || request.method === 'HEAD'));
@@ -191,26 +253,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   /**
    * Reads the API key and the token of a request, as Supabase's gateway does. supabase-js sends its key
-   * as a Bearer token while nobody is signed in: such a token stands for the key's role.
+   * as a Bearer token too while nobody is signed in: that is no user's token. One of our own API keys
+   * (x-api-key) needs no other; what it may do, the database decides.
    */
-  function identify(request: IncomingMessage): { token: string; userToken?: string } | { refusal: object; userToken?: string } {
-    const url = new URL(request.url ?? '/', listening.url);
-    const key = header(request, 'apikey') ?? url.searchParams.get('apikey');
+  function identify(request: IncomingMessage): Caller | Refusal {
+    const key =
+      header(request, 'apikey') ??
+      new URL(request.url ?? '/', listening.url).searchParams.get('apikey');
+    const keyRole =
+      key !== null ? roleOfKey(key) : header(request, 'x-api-key') !== null ? 'anon' : null;
+    if (keyRole === null) return key === null ? NO_KEY : UNKNOWN_KEY;
+    if (keyRole === 'service_role' && /mozilla\//i.test(header(request, 'user-agent') ?? ''))
+      return SECRET_IN_BROWSER;
     const bearer = /^Bearer (\S+)$/i.exec(header(request, 'authorization') ?? '')?.[1];
-    const userToken = bearer !== undefined && !bearer.startsWith('sb_') ? { userToken: bearer } : {};
-
-    let role: ApiRole;
-    if (key !== null && same(key, options.publishableKey)) role = 'anon';
-    else if (key !== null && same(key, options.secretKey)) role = 'service_role';
-    else if (key === null && header(request, 'x-api-key') !== null) role = 'anon';
-    else return { refusal: key === null ? NO_KEY : UNKNOWN_KEY, ...userToken };
-
-    if (role === 'service_role' && /mozilla\//i.test(header(request, 'user-agent') ?? '')) {
-      return { refusal: SECRET_IN_BROWSER };
-    }
-    return { token: bearer !== undefined && 'userToken' in userToken ? bearer : roleToken(role), ...userToken };
+    return { keyRole, userToken: bearer === undefined || bearer.startsWith('sb_') ? null : bearer };
   }
 
+  function roleOfKey(key: string): ApiRole | null {
+    if (same(key, options.publishableKey)) return 'anon';
+    return same(key, options.secretKey) ? 'service_role' : null;
+  }
+
+  /** What PostgREST believes, made anew for each request and gone a minute later. */
   function roleToken(role: ApiRole): string {
     return signToken({ iss: 'supabase', role }, options.jwtSecret, ROLE_TOKEN_SECONDS);
   }
@@ -225,7 +289,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   function fail(response: ServerResponse, error: unknown): void {
     if (response.writableEnded || response.destroyed) return;
     if (error instanceof BodyTooLarge) {
-      sendJson(response, 413, { code: 'body_too_large', message: 'The request is too large.' }, { connection: 'close' });
+      sendJson(
+        response,
+        413,
+        { code: 'body_too_large', message: 'The request is too large.' },
+        { connection: 'close' },
+      );
     } else if (error instanceof Unavailable || isConnectionError(error)) {
       sendJson(
         response,
@@ -240,7 +309,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       );
     } else {
       log(`gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      sendJson(response, 500, { code: 'internal_error', message: 'The gateway failed.', details: 'internal_error' });
+      sendJson(response, 500, {
+        code: 'internal_error',
+        message: 'The gateway failed.',
+        details: 'internal_error',
+      });
     }
   }
 }
@@ -256,20 +329,25 @@ async function countApiRequest(sql: postgres.Sql, apiKey: string): Promise<numbe
       select allowed, retry_after from private.count_api_request(${apiKey.slice(0, 12)}, ${hash})`;
     return row && !row.allowed ? Math.max(1, row.retry_after) : null;
   } catch (error) {
-    if (error instanceof postgres.PostgresError && ['42883', '3F000'].includes(error.code)) return null;
+    if (error instanceof postgres.PostgresError && ['42883', '3F000'].includes(error.code))
+      return null;
     throw error;
   }
 }
 
-const NO_KEY = {
+/** Somebody who follows a link of an e-mail. */
+const STRANGER: Caller = { keyRole: 'anon', userToken: null };
+
+type Refusal = { message: string; hint: string };
+const NO_KEY: Refusal = {
   message: 'No API key found in request',
   hint: 'No `apikey` request header or url param was found.',
 };
-const UNKNOWN_KEY = {
+const UNKNOWN_KEY: Refusal = {
   message: 'Invalid API key',
   hint: 'Double check the publishable or secret API key.',
 };
-const SECRET_IN_BROWSER = {
+const SECRET_IN_BROWSER: Refusal = {
   message: 'Forbidden use of secret API key in browser',
   hint: 'Secret API keys belong on servers; use the publishable key in browsers.',
 };
@@ -291,8 +369,14 @@ function setCors(request: IncomingMessage, response: ServerResponse): void {
   response.setHeader('access-control-allow-origin', '*');
   response.setHeader('access-control-expose-headers', EXPOSED_HEADERS);
   if (request.method !== 'OPTIONS') return;
-  response.setHeader('access-control-allow-methods', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
-  response.setHeader('access-control-allow-headers', header(request, 'access-control-request-headers') ?? '*');
+  response.setHeader(
+    'access-control-allow-methods',
+    'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+  );
+  response.setHeader(
+    'access-control-allow-headers',
+    header(request, 'access-control-request-headers') ?? '*',
+  );
   response.setHeader('access-control-max-age', '3600');
 }
 

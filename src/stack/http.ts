@@ -2,7 +2,13 @@
 // listening on loopback only.
 
 import { once } from 'node:events';
-import { type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer } from 'node:http';
+import {
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  createServer,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -106,7 +112,10 @@ export async function sendResponse(response: ServerResponse, answer: Response): 
     response.end();
     return;
   }
-  await pipeline(Readable.fromWeb(answer.body as import('node:stream/web').ReadableStream), response);
+  await pipeline(
+    Readable.fromWeb(answer.body as import('node:stream/web').ReadableStream),
+    response,
+  );
 }
 
 /** Whether a Host header names this machine: the defence of local pages against DNS rebinding. */

@@ -8,8 +8,15 @@ export type ApiRole = (typeof API_ROLES)[number];
 
 export type Claims = { role: ApiRole; sub?: string; exp?: number; [claim: string]: unknown };
 
+/** Who calls, as the gateway made it out: the role of the API key, and the user's token if there is one. */
+export type Caller = { keyRole: ApiRole; userToken: string | null };
+
 /** A signed token; `seconds` is how long it holds. */
-export function signToken(claims: Record<string, unknown>, secret: string, seconds: number): string {
+export function signToken(
+  claims: Record<string, unknown>,
+  secret: string,
+  seconds: number,
+): string {
   const now = Math.floor(Date.now() / 1000);
   const header = encode({ alg: 'HS256', typ: 'JWT' });
   const payload = encode({ ...claims, iat: now, exp: now + seconds });
@@ -35,10 +42,13 @@ export function verifyToken(token: string, secret: string): Record<string, unkno
   return claims;
 }
 
-/** The claims of a caller's token: verified, and for one of the API's roles; else null. */
-export function verifyCaller(token: string, secret: string): Claims | null {
-  const claims = verifyToken(token, secret);
-  return claims !== null && API_ROLES.includes(claims['role'] as ApiRole) ? (claims as Claims) : null;
+/** The claims that a caller acts with: the user's if verified, the key's role without a user, else null. */
+export function claimsOf(caller: Caller, secret: string): Claims | null {
+  if (caller.userToken === null) return { role: caller.keyRole };
+  const claims = verifyToken(caller.userToken, secret);
+  return claims !== null && API_ROLES.includes(claims['role'] as ApiRole)
+    ? (claims as Claims)
+    : null;
 }
 
 function signature(text: string, secret: string): Buffer {

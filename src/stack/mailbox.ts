@@ -21,7 +21,9 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
   const { dir } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const listening = await listen(options.port, (request, response) => {
-    answer(request, response).catch(() => sendJson(response, 500, { message: 'The mailbox failed.' }));
+    answer(request, response).catch(() =>
+      sendJson(response, 500, { message: 'The mailbox failed.' }),
+    );
   });
   return { url: listening.url, send, close: listening.close };
 
@@ -31,7 +33,8 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
     const file = join(dir, `${id}.json`);
     await writeFile(`${file}.tmp`, JSON.stringify(stored), { mode: 0o600 });
     await rename(`${file}.tmp`, file);
-    for (const old of (await ids()).slice(KEPT)) await rm(join(dir, `${old}.json`), { force: true });
+    for (const old of (await ids()).slice(KEPT))
+      await rm(join(dir, `${old}.json`), { force: true });
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -43,7 +46,8 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
     const url = new URL(request.url ?? '/', listening.url);
     const [, id, part] = /^\/messages\/([^/]+)(\/html)?$/.exec(url.pathname) ?? [];
     if (url.pathname === '/api/messages') return api(request, response, url.searchParams.get('to'));
-    if (request.method !== 'GET' && request.method !== 'HEAD') return sendJson(response, 405, { message: 'Only reading.' });
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return sendJson(response, 405, { message: 'Only reading.' });
     if (url.pathname === '/') return sendHtml(response, listPage(await mails()));
     const mail = id === undefined ? null : await read(id);
     if (mail === null) return sendJson(response, 404, { message: 'There is no such e-mail.' });
@@ -51,10 +55,18 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
     sendHtml(response, `<base target="_blank">${mail.html}`, MAIL_POLICY);
   }
 
-  async function api(request: IncomingMessage, response: ServerResponse, to: string | null): Promise<void> {
+  async function api(
+    request: IncomingMessage,
+    response: ServerResponse,
+    to: string | null,
+  ): Promise<void> {
     if (request.method === 'GET') {
       const all = await mails();
-      sendJson(response, 200, to === null ? all : all.filter((mail) => mail.to === to.toLowerCase()));
+      sendJson(
+        response,
+        200,
+        to === null ? all : all.filter((mail) => mail.to === to.toLowerCase()),
+      );
     } else if (request.method === 'DELETE') {
       for (const id of await ids()) await rm(join(dir, `${id}.json`), { force: true });
       response.writeHead(204).end();
@@ -69,8 +81,13 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
   }
 
   async function ids(): Promise<string[]> {
-    const names = (await readdir(dir)).filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5));
-    return names.filter((name) => ID.test(name)).sort().reverse();
+    const names = (await readdir(dir))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -5));
+    return names
+      .filter((name) => ID.test(name))
+      .sort()
+      .reverse();
   }
 
   async function read(id: string): Promise<StoredMail | null> {
@@ -84,7 +101,8 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
   }
 }
 
-const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 // The mail itself: no scripts, nothing loaded from elsewhere; its links open in a tab of their own.
 const MAIL_POLICY =
   "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
@@ -105,8 +123,13 @@ function listPage(mails: StoredMail[]): string {
     (mail) => `<li><a href="/messages/${mail.id}">${escapeHtml(mail.subject)}</a>
       <span>${escapeHtml(mail.to)}</span><time>${escapeHtml(mail.sentAt)}</time></li>`,
   );
-  const empty = '<p>No e-mails yet. What the platform sends, such as a link to reset a password, appears here.</p>';
-  return page('Mailbox', '<meta http-equiv="refresh" content="5">', rows.length > 0 ? `<ul>${rows.join('')}</ul>` : empty);
+  const empty =
+    '<p>No e-mails yet. What the platform sends, such as a link to reset a password, appears here.</p>';
+  return page(
+    'Mailbox',
+    '<meta http-equiv="refresh" content="5">',
+    rows.length > 0 ? `<ul>${rows.join('')}</ul>` : empty,
+  );
 }
 
 function mailPage(mail: StoredMail): string {
@@ -142,6 +165,8 @@ function page(title: string, head: string, body: string): string {
 function linkified(text: string): string {
   return text
     .split(/(https?:\/\/[^\s<>"]+)/)
-    .map((part, index) => (index % 2 === 1 ? `<a href="${escapeHtml(part)}">${escapeHtml(part)}</a>` : escapeHtml(part)))
+    .map((part, index) =>
+      index % 2 === 1 ? `<a href="${escapeHtml(part)}">${escapeHtml(part)}</a>` : escapeHtml(part),
+    )
     .join('');
 }

@@ -9,10 +9,20 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { App } from '@supabase/lite';
 import { connect } from './auth.ts';
-import { BodyTooLarge, isLocalHost, listen, readBody, sendJson, sendResponse, toRequest } from './http.ts';
+import {
+  BodyTooLarge,
+  isLocalHost,
+  listen,
+  readBody,
+  sendJson,
+  sendResponse,
+  toRequest,
+} from './http.ts';
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-const STATIC_FILES = fileURLToPath(new URL('..', import.meta.resolve('@supabase/lite/dist/manifest.json')));
+const STATIC_FILES = fileURLToPath(
+  new URL('..', import.meta.resolve('@supabase/lite/dist/manifest.json')),
+);
 const CONTENT_TYPES: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -36,7 +46,9 @@ export async function startStudio(options: { port: number; databaseUrl: string }
   const listening = await listen(options.port, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       const tooLarge = error instanceof BodyTooLarge;
-      sendJson(response, tooLarge ? 413 : 500, { message: tooLarge ? 'The request is too large.' : 'The table editor failed.' });
+      sendJson(response, tooLarge ? 413 : 500, {
+        message: tooLarge ? 'The request is too large.' : 'The table editor failed.',
+      });
     });
   });
   return {
@@ -63,7 +75,10 @@ export async function startStudio(options: { port: number; databaseUrl: string }
     const origin = `http://${request.headers.host}`;
     const body = await readBody(request, MAX_BODY_BYTES);
     const peerAddress = request.socket.remoteAddress ?? null;
-    await sendResponse(response, await app.fetch(toRequest(request, body, origin), { peerAddress }));
+    await sendResponse(
+      response,
+      await app.fetch(toRequest(request, body, origin), { peerAddress }),
+    );
   }
 }
 
@@ -84,7 +99,9 @@ function isOwnPage(request: IncomingMessage): boolean {
 
 async function sendStatic(response: ServerResponse, name: string): Promise<void> {
   const file = join(STATIC_FILES, normalize(`/${decodeURIComponent(name)}`));
-  const found = file.startsWith(STATIC_FILES.replace(/[/\\]?$/, sep)) ? await stat(file).catch(() => null) : null;
+  const found = file.startsWith(STATIC_FILES.replace(/[/\\]?$/, sep))
+    ? await stat(file).catch(() => null)
+    : null;
   if (!found?.isFile()) {
     sendJson(response, 404, { message: 'There is no such file.' });
     return;
