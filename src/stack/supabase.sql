@@ -18,7 +18,7 @@ grant anon, authenticated, service_role to supabase_storage_admin;
 grant anon, authenticated, service_role to supabase_realtime_admin;
 grant anon, authenticated, service_role, authenticator to postgres with admin option;
 grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres with admin option;
-grant set on parameter session_replication_role to postgres;
+grant set on parameter session_replication_role, pgrst.db_pre_request to postgres;
 
 alter role anon set statement_timeout = '3s';
 alter role authenticated set statement_timeout = '8s';
