@@ -1,0 +1,2460 @@
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | { [key: string]: Json | undefined }
+  | Json[]
+
+export type Database = {
+  // Allows to automatically instantiate createClient with right options
+  // instead of createClient<Database, { PostgrestVersion: 'XX' }>(URL, KEY)
+  __InternalSupabase: {
+    PostgrestVersion: "12"
+  }
+  public: {
+    Tables: {
+      agent_parameters: {
+        Row: {
+          agent_id: string
+          created_at: string
+          default_value: Json | null
+          description: string
+          display_order: number
+          id: string
+          name: string
+          options: Json | null
+          required: boolean
+          type: Database["public"]["Enums"]["parameter_type"]
+          updated_at: string
+          validation_rules: NonNullable<Json>
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          default_value?: Json | null
+          description?: string
+          display_order?: number
+          id?: string
+          name: string
+          options?: Json | null
+          required?: boolean
+          type?: Database["public"]["Enums"]["parameter_type"]
+          updated_at?: string
+          validation_rules?: NonNullable<Json>
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          default_value?: Json | null
+          description?: string
+          display_order?: number
+          id?: string
+          name?: string
+          options?: Json | null
+          required?: boolean
+          type?: Database["public"]["Enums"]["parameter_type"]
+          updated_at?: string
+          validation_rules?: NonNullable<Json>
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_parameters_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_parameters_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_parameters_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_shares: {
+        Row: {
+          agent_id: string
+          created_at: string
+          permission: Database["public"]["Enums"]["agent_permission"]
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          permission?: Database["public"]["Enums"]["agent_permission"]
+          updated_at?: string
+          user_id: string
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          permission?: Database["public"]["Enums"]["agent_permission"]
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_shares_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_shares_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_shares_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agent_shares_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_tags: {
+        Row: {
+          agent_id: string
+          created_at: string
+          tag: string
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          tag: string
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          tag?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_tags_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_tags_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_tags_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_tools: {
+        Row: {
+          agent_id: string
+          created_at: string
+          tool_id: string
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          tool_id: string
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          tool_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_tools_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_tools_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_tools_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agent_tools_tool_id_fkey"
+            columns: ["tool_id"]
+            referencedRelation: "tools"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_variables: {
+        Row: {
+          agent_id: string
+          created_at: string
+          description: string
+          id: string
+          name: string
+          updated_at: string
+          value: Json | null
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          description?: string
+          id?: string
+          name: string
+          updated_at?: string
+          value?: Json | null
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          description?: string
+          id?: string
+          name?: string
+          updated_at?: string
+          value?: Json | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_variables_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_variables_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_variables_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_versions: {
+        Row: {
+          agent_config: NonNullable<Json>
+          agent_id: string
+          changelog: string | null
+          created_at: string
+          created_by_id: string
+          execution_environment: NonNullable<Json>
+          id: string
+          is_published: boolean
+          max_tokens: number | null
+          mcp_servers: NonNullable<Json>
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          metadata: NonNullable<Json>
+          model: string
+          name: string
+          organization_id: string
+          parameters: NonNullable<Json>
+          prompt_config: NonNullable<Json>
+          revision_name: string | null
+          settings_id: string | null
+          system_prompt: string
+          temperature: number | null
+          tools: NonNullable<Json>
+          user_prompt_template: string | null
+          variables: NonNullable<Json>
+          version: string | null
+          version_number: number | null
+        }
+        Insert: {
+          agent_config: NonNullable<Json>
+          agent_id: string
+          changelog?: string | null
+          created_at?: string
+          created_by_id: string
+          execution_environment: NonNullable<Json>
+          id?: string
+          is_published: boolean
+          max_tokens?: number | null
+          mcp_servers: NonNullable<Json>
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          metadata: NonNullable<Json>
+          model: string
+          name: string
+          organization_id: string
+          parameters: NonNullable<Json>
+          prompt_config: NonNullable<Json>
+          revision_name?: string | null
+          settings_id?: string | null
+          system_prompt: string
+          temperature?: number | null
+          tools: NonNullable<Json>
+          user_prompt_template?: string | null
+          variables: NonNullable<Json>
+          version?: string | null
+          version_number?: number | null
+        }
+        Update: {
+          agent_config?: NonNullable<Json>
+          agent_id?: string
+          changelog?: string | null
+          created_at?: string
+          created_by_id?: string
+          execution_environment?: NonNullable<Json>
+          id?: string
+          is_published?: boolean
+          max_tokens?: number | null
+          mcp_servers?: NonNullable<Json>
+          memory_enabled?: boolean
+          memory_type?: Database["public"]["Enums"]["agent_memory_type"]
+          metadata?: NonNullable<Json>
+          model?: string
+          name?: string
+          organization_id?: string
+          parameters?: NonNullable<Json>
+          prompt_config?: NonNullable<Json>
+          revision_name?: string | null
+          settings_id?: string | null
+          system_prompt?: string
+          temperature?: number | null
+          tools?: NonNullable<Json>
+          user_prompt_template?: string | null
+          variables?: NonNullable<Json>
+          version?: string | null
+          version_number?: number | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_versions_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "agent_versions_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "agent_versions_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agents: {
+        Row: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+          has_unpublished_changes: boolean | null
+          runtime_status: string | null
+          stats: {
+            agent_id: string | null
+            avg_rating: number | null
+            favorite_count: number | null
+            fork_count: number | null
+            install_count: number | null
+            rating_count: number | null
+            share_count: number | null
+            total_uses: number | null
+            view_count: number | null
+          } | null
+        }
+        Insert: {
+          agent_type?: Database["public"]["Enums"]["agent_type"]
+          avatar_url?: string | null
+          category?: string | null
+          configuration?: NonNullable<Json>
+          created_at?: string
+          created_by_id?: string
+          current_version_id?: string | null
+          deleted_at?: string | null
+          description?: string
+          external_key?: string | null
+          forked_from_agent_id?: string | null
+          forked_from_version_id?: string | null
+          icon?: string | null
+          id?: string
+          is_active?: never
+          is_custom?: boolean
+          max_tokens?: number | null
+          memory_enabled?: boolean
+          memory_type?: Database["public"]["Enums"]["agent_memory_type"]
+          model?: string
+          name: string
+          organization_id: string
+          published_at?: string | null
+          settings_id?: string | null
+          slug: string
+          status?: string
+          system_prompt?: string
+          temperature?: number | null
+          updated_at?: string
+          user_prompt_template?: string | null
+          visibility?: Database["public"]["Enums"]["agent_visibility"]
+        }
+        Update: {
+          agent_type?: Database["public"]["Enums"]["agent_type"]
+          avatar_url?: string | null
+          category?: string | null
+          configuration?: NonNullable<Json>
+          created_at?: string
+          created_by_id?: string
+          current_version_id?: string | null
+          deleted_at?: string | null
+          description?: string
+          external_key?: string | null
+          forked_from_agent_id?: string | null
+          forked_from_version_id?: string | null
+          icon?: string | null
+          id?: string
+          is_active?: never
+          is_custom?: boolean
+          max_tokens?: number | null
+          memory_enabled?: boolean
+          memory_type?: Database["public"]["Enums"]["agent_memory_type"]
+          model?: string
+          name?: string
+          organization_id?: string
+          published_at?: string | null
+          settings_id?: string | null
+          slug?: string
+          status?: string
+          system_prompt?: string
+          temperature?: number | null
+          updated_at?: string
+          user_prompt_template?: string | null
+          visibility?: Database["public"]["Enums"]["agent_visibility"]
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agents_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agents_current_version_id_id_fkey"
+            columns: ["current_version_id", "id"]
+            referencedRelation: "agent_versions"
+            referencedColumns: ["id", "agent_id"]
+          },
+          {
+            foreignKeyName: "agents_forked_from_agent_id_fkey"
+            columns: ["forked_from_agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agents_forked_from_agent_id_fkey"
+            columns: ["forked_from_agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agents_forked_from_agent_id_fkey"
+            columns: ["forked_from_agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agents_forked_from_version_id_fkey"
+            columns: ["forked_from_version_id"]
+            referencedRelation: "agent_versions"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agents_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agents_settings_id_fkey"
+            columns: ["settings_id"]
+            referencedRelation: "settings"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      api_keys: {
+        Row: {
+          created_at: string
+          expires_at: string | null
+          id: string
+          key_prefix: string
+          last_used_at: string | null
+          name: string
+          organization_id: string
+          rate_limit: number
+          revoked_at: string | null
+          scopes: string[]
+          user_id: string
+        }
+        Insert: {
+          created_at?: string
+          expires_at?: string | null
+          id?: string
+          key_prefix: string
+          last_used_at?: string | null
+          name: string
+          organization_id: string
+          rate_limit?: number
+          revoked_at?: string | null
+          scopes: string[]
+          user_id: string
+        }
+        Update: {
+          created_at?: string
+          expires_at?: string | null
+          id?: string
+          key_prefix?: string
+          last_used_at?: string | null
+          name?: string
+          organization_id?: string
+          rate_limit?: number
+          revoked_at?: string | null
+          scopes?: string[]
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "api_keys_organization_id_user_id_fkey"
+            columns: ["organization_id", "user_id"]
+            referencedRelation: "organization_members"
+            referencedColumns: ["organization_id", "user_id"]
+          },
+          {
+            foreignKeyName: "api_keys_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      execution_approvals: {
+        Row: {
+          arguments: NonNullable<Json>
+          created_at: string
+          decided_at: string | null
+          decided_by_id: string | null
+          edited_arguments: Json | null
+          execution_id: string
+          expires_at: string
+          id: string
+          note: string | null
+          status: string
+          tool: string
+        }
+        Insert: {
+          arguments?: NonNullable<Json>
+          created_at?: string
+          decided_at?: string | null
+          decided_by_id?: string | null
+          edited_arguments?: Json | null
+          execution_id: string
+          expires_at: string
+          id?: string
+          note?: string | null
+          status?: string
+          tool: string
+        }
+        Update: {
+          arguments?: NonNullable<Json>
+          created_at?: string
+          decided_at?: string | null
+          decided_by_id?: string | null
+          edited_arguments?: Json | null
+          execution_id?: string
+          expires_at?: string
+          id?: string
+          note?: string | null
+          status?: string
+          tool?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "execution_approvals_decided_by_id_fkey"
+            columns: ["decided_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      execution_artifacts: {
+        Row: {
+          created_at: string
+          execution_id: string
+          id: string
+          name: string
+          size_bytes: number
+          storage_path: string
+          type: string
+        }
+        Insert: {
+          created_at?: string
+          execution_id: string
+          id?: string
+          name: string
+          size_bytes: number
+          storage_path: string
+          type: string
+        }
+        Update: {
+          created_at?: string
+          execution_id?: string
+          id?: string
+          name?: string
+          size_bytes?: number
+          storage_path?: string
+          type?: string
+        }
+        Relationships: []
+      }
+      execution_events: {
+        Row: {
+          created_at: string
+          execution_id: string
+          id: string
+          kind: string
+          payload: NonNullable<Json>
+          seq: number
+        }
+        Insert: {
+          created_at?: string
+          execution_id: string
+          id?: string
+          kind: string
+          payload: NonNullable<Json>
+          seq: number
+        }
+        Update: {
+          created_at?: string
+          execution_id?: string
+          id?: string
+          kind?: string
+          payload?: NonNullable<Json>
+          seq?: number
+        }
+        Relationships: [
+          {
+            foreignKeyName: "execution_events_execution_id_fkey"
+            columns: ["execution_id"]
+            referencedRelation: "executions"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      execution_logs: {
+        Row: {
+          created_at: string
+          execution_id: string
+          id: string
+          level: string
+          message: string
+          sequence_number: number
+        }
+        Insert: {
+          created_at?: string
+          execution_id: string
+          id?: string
+          level: string
+          message: string
+          sequence_number: number
+        }
+        Update: {
+          created_at?: string
+          execution_id?: string
+          id?: string
+          level?: string
+          message?: string
+          sequence_number?: number
+        }
+        Relationships: [
+          {
+            foreignKeyName: "execution_logs_execution_id_fkey"
+            columns: ["execution_id"]
+            referencedRelation: "executions"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      execution_steps: {
+        Row: {
+          attempt: number
+          cached_prompt_tokens: number | null
+          completed_at: string | null
+          completion_tokens: number | null
+          cost_usd: number | null
+          created_at: string
+          error_message: string | null
+          execution_id: string
+          id: string
+          input: Json | null
+          latency_ms: number | null
+          model: string | null
+          output: Json | null
+          parent_step_id: string | null
+          prompt_tokens: number | null
+          sequence_number: number
+          started_at: string
+          status: string
+          step_name: string
+          step_type: string
+          tool_name: string | null
+          tool_status: string | null
+        }
+        Insert: {
+          attempt: number
+          cached_prompt_tokens?: number | null
+          completed_at?: string | null
+          completion_tokens?: number | null
+          cost_usd?: number | null
+          created_at?: string
+          error_message?: string | null
+          execution_id: string
+          id?: string
+          input?: Json | null
+          latency_ms?: never
+          model?: string | null
+          output?: Json | null
+          parent_step_id?: string | null
+          prompt_tokens?: number | null
+          sequence_number: number
+          started_at?: string
+          status?: never
+          step_name: string
+          step_type: string
+          tool_name?: string | null
+          tool_status?: string | null
+        }
+        Update: {
+          attempt?: number
+          cached_prompt_tokens?: number | null
+          completed_at?: string | null
+          completion_tokens?: number | null
+          cost_usd?: number | null
+          created_at?: string
+          error_message?: string | null
+          execution_id?: string
+          id?: string
+          input?: Json | null
+          latency_ms?: never
+          model?: string | null
+          output?: Json | null
+          parent_step_id?: string | null
+          prompt_tokens?: number | null
+          sequence_number?: number
+          started_at?: string
+          status?: never
+          step_name?: string
+          step_type?: string
+          tool_name?: string | null
+          tool_status?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "execution_steps_execution_id_fkey"
+            columns: ["execution_id"]
+            referencedRelation: "executions"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      executions: {
+        Row: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+          agent: {
+            agent_type: Database["public"]["Enums"]["agent_type"]
+            avatar_url: string | null
+            category: string | null
+            configuration: NonNullable<Json>
+            created_at: string
+            created_by_id: string
+            current_version_id: string | null
+            deleted_at: string | null
+            description: string
+            external_key: string | null
+            forked_from_agent_id: string | null
+            forked_from_version_id: string | null
+            icon: string | null
+            id: string
+            is_active: boolean
+            is_custom: boolean
+            max_tokens: number | null
+            memory_enabled: boolean
+            memory_type: Database["public"]["Enums"]["agent_memory_type"]
+            model: string
+            name: string
+            organization_id: string
+            published_at: string | null
+            settings_id: string | null
+            slug: string
+            status: string
+            system_prompt: string
+            temperature: number | null
+            updated_at: string
+            user_prompt_template: string | null
+            visibility: Database["public"]["Enums"]["agent_visibility"]
+          } | null
+          agent_version: {
+            agent_config: NonNullable<Json>
+            agent_id: string
+            changelog: string | null
+            created_at: string
+            created_by_id: string
+            execution_environment: NonNullable<Json>
+            id: string
+            is_published: boolean
+            max_tokens: number | null
+            mcp_servers: NonNullable<Json>
+            memory_enabled: boolean
+            memory_type: Database["public"]["Enums"]["agent_memory_type"]
+            metadata: NonNullable<Json>
+            model: string
+            name: string
+            organization_id: string
+            parameters: NonNullable<Json>
+            prompt_config: NonNullable<Json>
+            revision_name: string | null
+            settings_id: string | null
+            system_prompt: string
+            temperature: number | null
+            tools: NonNullable<Json>
+            user_prompt_template: string | null
+            variables: NonNullable<Json>
+            version: string | null
+            version_number: number | null
+          } | null
+          tool_calls: Json | null
+        }
+        Insert: {
+          agent_id?: string | null
+          agent_version_id?: string | null
+          attempt?: number
+          completed_at?: string | null
+          completion_tokens?: number
+          cost_usd?: number | null
+          created_at?: string
+          credited_agent_id?: string | null
+          error_code?: string | null
+          error_message?: string | null
+          id?: string
+          input?: NonNullable<Json>
+          latency_ms?: never
+          max_attempts?: number
+          organization_id: string
+          output?: Json | null
+          parent_execution_id?: string | null
+          prompt_tokens?: number
+          reserved_usd?: number
+          resource_usage?: Json | null
+          retry_of_id?: string | null
+          session_id?: string | null
+          started_at?: string | null
+          status?: string
+          target_id?: never
+          target_type?: never
+          timeout_seconds?: number
+          total_tokens?: never
+          trace_id?: string
+          trigger_source?: string
+          updated_at?: string
+          user_id: string
+        }
+        Update: {
+          agent_id?: string | null
+          agent_version_id?: string | null
+          attempt?: number
+          completed_at?: string | null
+          completion_tokens?: number
+          cost_usd?: number | null
+          created_at?: string
+          credited_agent_id?: string | null
+          error_code?: string | null
+          error_message?: string | null
+          id?: string
+          input?: NonNullable<Json>
+          latency_ms?: never
+          max_attempts?: number
+          organization_id?: string
+          output?: Json | null
+          parent_execution_id?: string | null
+          prompt_tokens?: number
+          reserved_usd?: number
+          resource_usage?: Json | null
+          retry_of_id?: string | null
+          session_id?: string | null
+          started_at?: string | null
+          status?: string
+          target_id?: never
+          target_type?: never
+          timeout_seconds?: number
+          total_tokens?: never
+          trace_id?: string
+          trigger_source?: string
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "executions_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      mcp_servers: {
+        Row: {
+          agent_id: string
+          args: NonNullable<Json>
+          command: string | null
+          config: NonNullable<Json>
+          created_at: string
+          enabled: boolean
+          env_vars: NonNullable<Json>
+          id: string
+          name: string
+          transport: Database["public"]["Enums"]["mcp_transport"]
+          updated_at: string
+          url: string | null
+        }
+        Insert: {
+          agent_id: string
+          args?: NonNullable<Json>
+          command?: string | null
+          config?: NonNullable<Json>
+          created_at?: string
+          enabled?: boolean
+          env_vars?: NonNullable<Json>
+          id?: string
+          name: string
+          transport: Database["public"]["Enums"]["mcp_transport"]
+          updated_at?: string
+          url?: string | null
+        }
+        Update: {
+          agent_id?: string
+          args?: NonNullable<Json>
+          command?: string | null
+          config?: NonNullable<Json>
+          created_at?: string
+          enabled?: boolean
+          env_vars?: NonNullable<Json>
+          id?: string
+          name?: string
+          transport?: Database["public"]["Enums"]["mcp_transport"]
+          updated_at?: string
+          url?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "mcp_servers_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "mcp_servers_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_stats"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "mcp_servers_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      models: {
+        Row: {
+          cached_input_usd_per_million: number
+          context_window: number
+          created_at: string
+          id: string
+          input_usd_per_million: number
+          is_active: boolean
+          is_offline: boolean
+          long_prompt_input_factor: number
+          long_prompt_output_factor: number
+          long_prompt_tokens: number | null
+          max_output_tokens: number
+          name: string
+          output_usd_per_million: number
+          priced_at: string
+          provider: string
+          source_url: string | null
+          title: string
+          updated_at: string
+        }
+        Insert: {
+          cached_input_usd_per_million: number
+          context_window: number
+          created_at?: string
+          id?: never
+          input_usd_per_million: number
+          is_active?: boolean
+          is_offline?: boolean
+          long_prompt_input_factor?: number
+          long_prompt_output_factor?: number
+          long_prompt_tokens?: number | null
+          max_output_tokens: number
+          name: string
+          output_usd_per_million: number
+          priced_at: string
+          provider: string
+          source_url?: string | null
+          title: string
+          updated_at?: string
+        }
+        Update: {
+          cached_input_usd_per_million?: number
+          context_window?: number
+          created_at?: string
+          id?: never
+          input_usd_per_million?: number
+          is_active?: boolean
+          is_offline?: boolean
+          long_prompt_input_factor?: number
+          long_prompt_output_factor?: number
+          long_prompt_tokens?: number | null
+          max_output_tokens?: number
+          name?: string
+          output_usd_per_million?: number
+          priced_at?: string
+          provider?: string
+          source_url?: string | null
+          title?: string
+          updated_at?: string
+        }
+        Relationships: []
+      }
+      notifications: {
+        Row: {
+          created_at: string
+          id: string
+          kind: string
+          payload: NonNullable<Json>
+          read_at: string | null
+          user_id: string
+        }
+        Insert: {
+          created_at?: string
+          id?: string
+          kind: string
+          payload?: NonNullable<Json>
+          read_at?: string | null
+          user_id: string
+        }
+        Update: {
+          created_at?: string
+          id?: string
+          kind?: string
+          payload?: NonNullable<Json>
+          read_at?: string | null
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "notifications_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      organization_invitations: {
+        Row: {
+          accepted_at: string | null
+          created_at: string
+          email: string
+          expires_at: string
+          id: string
+          invited_by_id: string | null
+          organization_id: string
+          revoked_at: string | null
+          role: Database["public"]["Enums"]["org_role"]
+          updated_at: string
+        }
+        Insert: {
+          accepted_at?: string | null
+          created_at?: string
+          email: string
+          expires_at?: string
+          id?: string
+          invited_by_id?: string | null
+          organization_id: string
+          revoked_at?: string | null
+          role?: Database["public"]["Enums"]["org_role"]
+          updated_at?: string
+        }
+        Update: {
+          accepted_at?: string | null
+          created_at?: string
+          email?: string
+          expires_at?: string
+          id?: string
+          invited_by_id?: string | null
+          organization_id?: string
+          revoked_at?: string | null
+          role?: Database["public"]["Enums"]["org_role"]
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "organization_invitations_invited_by_id_fkey"
+            columns: ["invited_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "organization_invitations_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      organization_members: {
+        Row: {
+          created_at: string
+          organization_id: string
+          role: Database["public"]["Enums"]["org_role"]
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          created_at?: string
+          organization_id: string
+          role?: Database["public"]["Enums"]["org_role"]
+          updated_at?: string
+          user_id: string
+        }
+        Update: {
+          created_at?: string
+          organization_id?: string
+          role?: Database["public"]["Enums"]["org_role"]
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "organization_members_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "organization_members_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      organizations: {
+        Row: {
+          created_at: string
+          deleted_at: string | null
+          id: string
+          is_personal: boolean
+          logo_url: string | null
+          max_agents: number
+          max_executions_per_month: number
+          max_team_members: number
+          monthly_budget_usd: number | null
+          name: string
+          plan: string
+          settings: NonNullable<Json>
+          slug: string
+          updated_at: string
+        }
+        Insert: {
+          created_at?: string
+          deleted_at?: string | null
+          id?: string
+          is_personal?: boolean
+          logo_url?: string | null
+          max_agents?: number
+          max_executions_per_month?: number
+          max_team_members?: number
+          monthly_budget_usd?: number | null
+          name: string
+          plan?: string
+          settings?: NonNullable<Json>
+          slug: string
+          updated_at?: string
+        }
+        Update: {
+          created_at?: string
+          deleted_at?: string | null
+          id?: string
+          is_personal?: boolean
+          logo_url?: string | null
+          max_agents?: number
+          max_executions_per_month?: number
+          max_team_members?: number
+          monthly_budget_usd?: number | null
+          name?: string
+          plan?: string
+          settings?: NonNullable<Json>
+          slug?: string
+          updated_at?: string
+        }
+        Relationships: []
+      }
+      profiles: {
+        Row: {
+          avatar_url: string | null
+          bio: string | null
+          company: string | null
+          created_at: string
+          deleted_at: string | null
+          full_name: string | null
+          id: string
+          is_active: boolean
+          is_superuser: boolean
+          updated_at: string
+          username: string
+        }
+        Insert: {
+          avatar_url?: string | null
+          bio?: string | null
+          company?: string | null
+          created_at?: string
+          deleted_at?: string | null
+          full_name?: string | null
+          id: string
+          is_active?: boolean
+          is_superuser?: boolean
+          updated_at?: string
+          username: string
+        }
+        Update: {
+          avatar_url?: string | null
+          bio?: string | null
+          company?: string | null
+          created_at?: string
+          deleted_at?: string | null
+          full_name?: string | null
+          id?: string
+          is_active?: boolean
+          is_superuser?: boolean
+          updated_at?: string
+          username?: string
+        }
+        Relationships: []
+      }
+      settings: {
+        Row: {
+          created_at: string
+          created_by_id: string | null
+          id: string
+          name: string
+          organization_id: string | null
+          slug: string
+          updated_at: string
+          value: NonNullable<Json>
+        }
+        Insert: {
+          created_at?: string
+          created_by_id?: string | null
+          id?: string
+          name: string
+          organization_id?: string | null
+          slug: string
+          updated_at?: string
+          value?: NonNullable<Json>
+        }
+        Update: {
+          created_at?: string
+          created_by_id?: string | null
+          id?: string
+          name?: string
+          organization_id?: string | null
+          slug?: string
+          updated_at?: string
+          value?: NonNullable<Json>
+        }
+        Relationships: [
+          {
+            foreignKeyName: "settings_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "settings_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      tokens: {
+        Row: {
+          created_at: string
+          id: string
+          key: string
+          organization_id: string | null
+          updated_at: string
+          user_id: string | null
+        }
+        Insert: {
+          created_at?: string
+          id?: string
+          key: string
+          organization_id?: string | null
+          updated_at?: string
+          user_id?: string | null
+        }
+        Update: {
+          created_at?: string
+          id?: string
+          key?: string
+          organization_id?: string | null
+          updated_at?: string
+          user_id?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "tokens_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "tokens_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      tools: {
+        Row: {
+          config: NonNullable<Json>
+          created_at: string
+          created_by_id: string | null
+          description: string
+          id: string
+          input_schema: NonNullable<Json>
+          is_active: boolean
+          name: string
+          organization_id: string | null
+          output_schema: Json | null
+          requires_approval: boolean
+          tool_type: Database["public"]["Enums"]["tool_type"]
+          updated_at: string
+        }
+        Insert: {
+          config?: NonNullable<Json>
+          created_at?: string
+          created_by_id?: string | null
+          description?: string
+          id?: string
+          input_schema?: NonNullable<Json>
+          is_active?: boolean
+          name: string
+          organization_id?: string | null
+          output_schema?: Json | null
+          requires_approval?: boolean
+          tool_type: Database["public"]["Enums"]["tool_type"]
+          updated_at?: string
+        }
+        Update: {
+          config?: NonNullable<Json>
+          created_at?: string
+          created_by_id?: string | null
+          description?: string
+          id?: string
+          input_schema?: NonNullable<Json>
+          is_active?: boolean
+          name?: string
+          organization_id?: string | null
+          output_schema?: Json | null
+          requires_approval?: boolean
+          tool_type?: Database["public"]["Enums"]["tool_type"]
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "tools_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "tools_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+    }
+    Views: {
+      agent_access: {
+        Row: {
+          agent_id: string | null
+          can_edit: boolean | null
+          can_inspect: boolean | null
+          can_manage: boolean | null
+          can_run: boolean | null
+          organization_id: string | null
+        }
+        Insert: {
+          agent_id?: string | null
+          can_edit?: never
+          can_inspect?: never
+          can_manage?: never
+          can_run?: never
+          organization_id?: string | null
+        }
+        Update: {
+          agent_id?: string | null
+          can_edit?: never
+          can_inspect?: never
+          can_manage?: never
+          can_run?: never
+          organization_id?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agents_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_stats: {
+        Row: {
+          agent_id: string | null
+          avg_rating: number | null
+          favorite_count: number | null
+          fork_count: number | null
+          install_count: number | null
+          rating_count: number | null
+          share_count: number | null
+          total_uses: number | null
+          view_count: number | null
+        }
+        Relationships: []
+      }
+    }
+    Functions: {
+      accept_invitation: {
+        Args: { token: string }
+        Returns: {
+          created_at: string
+          organization_id: string
+          role: Database["public"]["Enums"]["org_role"]
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "organization_members"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      agent: {
+        Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
+        Returns: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+        }
+        SetofOptions: {
+          from: "executions"
+          to: "agents"
+          isOneToOne: true
+          isSetofReturn: true
+        }
+      }
+      agent_version: {
+        Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
+        Returns: {
+          agent_config: NonNullable<Json>
+          agent_id: string
+          changelog: string | null
+          created_at: string
+          created_by_id: string
+          execution_environment: NonNullable<Json>
+          id: string
+          is_published: boolean
+          max_tokens: number | null
+          mcp_servers: NonNullable<Json>
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          metadata: NonNullable<Json>
+          model: string
+          name: string
+          organization_id: string
+          parameters: NonNullable<Json>
+          prompt_config: NonNullable<Json>
+          revision_name: string | null
+          settings_id: string | null
+          system_prompt: string
+          temperature: number | null
+          tools: NonNullable<Json>
+          user_prompt_template: string | null
+          variables: NonNullable<Json>
+          version: string | null
+          version_number: number | null
+        }
+        SetofOptions: {
+          from: "executions"
+          to: "agent_versions"
+          isOneToOne: true
+          isSetofReturn: true
+        }
+      }
+      cancel_execution: {
+        Args: { execution_id: string }
+        Returns: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "executions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      create_api_key: {
+        Args: {
+          expires_at?: string
+          name: string
+          organization_id: string
+          rate_limit?: number
+          scopes: string[]
+        }
+        Returns: {
+          id: string
+          key: string
+        }[]
+      }
+      create_organization: {
+        Args: { name: string; slug?: string }
+        Returns: {
+          created_at: string
+          deleted_at: string | null
+          id: string
+          is_personal: boolean
+          logo_url: string | null
+          max_agents: number
+          max_executions_per_month: number
+          max_team_members: number
+          monthly_budget_usd: number | null
+          name: string
+          plan: string
+          settings: NonNullable<Json>
+          slug: string
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "organizations"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      decide_approval: {
+        Args: {
+          approval_id: string
+          approve: boolean
+          edited_arguments?: Json
+          note?: string
+        }
+        Returns: {
+          arguments: NonNullable<Json>
+          created_at: string
+          decided_at: string | null
+          decided_by_id: string | null
+          edited_arguments: Json | null
+          execution_id: string
+          expires_at: string
+          id: string
+          note: string | null
+          status: string
+          tool: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "execution_approvals"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      delete_agent: {
+        Args: { agent_id: string }
+        Returns: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agents"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      delete_my_account: {
+        Args: Record<PropertyKey, never>
+        Returns: undefined
+      }
+      delete_organization: {
+        Args: { organization_id: string }
+        Returns: {
+          created_at: string
+          deleted_at: string | null
+          id: string
+          is_personal: boolean
+          logo_url: string | null
+          max_agents: number
+          max_executions_per_month: number
+          max_team_members: number
+          monthly_budget_usd: number | null
+          name: string
+          plan: string
+          settings: NonNullable<Json>
+          slug: string
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "organizations"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      delete_token: {
+        Args: { key: string; organization_id?: string }
+        Returns: {
+          created_at: string
+          id: string
+          key: string
+          organization_id: string | null
+          updated_at: string
+          user_id: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "tokens"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      export_agent: { Args: { agent_id: string }; Returns: Json }
+      export_my_data: { Args: Record<PropertyKey, never>; Returns: Json }
+      fork_agent: {
+        Args: { agent_id: string; organization_id: string }
+        Returns: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agents"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      has_unpublished_changes: {
+        Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
+        Returns: boolean
+      }
+      import_agent: {
+        Args: { document: Json; dry_run?: boolean; organization_id: string }
+        Returns: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agents"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      import_agents: {
+        Args: { documents: Json; dry_run?: boolean; organization_id: string }
+        Returns: {
+          agent_id: string
+          code: string
+          external_key: string
+          message: string
+          ordinal: number
+          outcome: string
+        }[]
+      }
+      invite_member: {
+        Args: {
+          email: string
+          organization_id: string
+          role: Database["public"]["Enums"]["org_role"]
+        }
+        Returns: {
+          id: string
+          token: string
+        }[]
+      }
+      leave_organization: {
+        Args: { organization_id: string }
+        Returns: undefined
+      }
+      list_deleted: {
+        Args: { organization_id?: string }
+        Returns: {
+          deleted_at: string
+          id: string
+          kind: string
+          name: string
+          purge_at: string
+        }[]
+      }
+      my_account: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          email: string
+          email_verified_at: string
+          id: string
+          identities: Json
+          last_login_at: string
+          mfa_enabled: boolean
+        }[]
+      }
+      my_sessions: {
+        Args: Record<PropertyKey, never>
+        Returns: {
+          created_at: string
+          device_name: string
+          device_type: string
+          expires_at: string
+          id: string
+          ip_address: unknown
+          is_current: boolean
+          user_agent: string
+        }[]
+      }
+      publish_agent_version: {
+        Args: {
+          agent_id: string
+          changelog?: string
+          revision_name?: string
+          version?: string
+        }
+        Returns: {
+          agent_config: NonNullable<Json>
+          agent_id: string
+          changelog: string | null
+          created_at: string
+          created_by_id: string
+          execution_environment: NonNullable<Json>
+          id: string
+          is_published: boolean
+          max_tokens: number | null
+          mcp_servers: NonNullable<Json>
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          metadata: NonNullable<Json>
+          model: string
+          name: string
+          organization_id: string
+          parameters: NonNullable<Json>
+          prompt_config: NonNullable<Json>
+          revision_name: string | null
+          settings_id: string | null
+          system_prompt: string
+          temperature: number | null
+          tools: NonNullable<Json>
+          user_prompt_template: string | null
+          variables: NonNullable<Json>
+          version: string | null
+          version_number: number | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agent_versions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      resend_invitation: {
+        Args: { invitation_id: string }
+        Returns: {
+          id: string
+          token: string
+        }[]
+      }
+      restore_agent: {
+        Args: { agent_id: string }
+        Returns: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agents"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      restore_agent_version: {
+        Args: { agent_version_id: string }
+        Returns: {
+          agent_type: Database["public"]["Enums"]["agent_type"]
+          avatar_url: string | null
+          category: string | null
+          configuration: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          current_version_id: string | null
+          deleted_at: string | null
+          description: string
+          external_key: string | null
+          forked_from_agent_id: string | null
+          forked_from_version_id: string | null
+          icon: string | null
+          id: string
+          is_active: boolean
+          is_custom: boolean
+          max_tokens: number | null
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          model: string
+          name: string
+          organization_id: string
+          published_at: string | null
+          settings_id: string | null
+          slug: string
+          status: string
+          system_prompt: string
+          temperature: number | null
+          updated_at: string
+          user_prompt_template: string | null
+          visibility: Database["public"]["Enums"]["agent_visibility"]
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agents"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      restore_organization: {
+        Args: { organization_id: string }
+        Returns: {
+          created_at: string
+          deleted_at: string | null
+          id: string
+          is_personal: boolean
+          logo_url: string | null
+          max_agents: number
+          max_executions_per_month: number
+          max_team_members: number
+          monthly_budget_usd: number | null
+          name: string
+          plan: string
+          settings: NonNullable<Json>
+          slug: string
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "organizations"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      retry_execution: {
+        Args: { execution_id: string }
+        Returns: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "executions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      revoke_api_key: { Args: { api_key_id: string }; Returns: undefined }
+      revoke_invitation: { Args: { invitation_id: string }; Returns: undefined }
+      revoke_session: { Args: { session_id: string }; Returns: undefined }
+      run_agent: {
+        Args: {
+          agent_id: string
+          draft?: boolean
+          idempotency_key?: string
+          input?: Json
+          session_id?: string
+          version_id?: string
+        }
+        Returns: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "executions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      runtime_status: {
+        Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
+        Returns: string
+      }
+      set_token: {
+        Args: { key: string; organization_id?: string; value: string }
+        Returns: {
+          created_at: string
+          id: string
+          key: string
+          organization_id: string | null
+          updated_at: string
+          user_id: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "tokens"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      stats: {
+        Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
+        Returns: {
+          agent_id: string | null
+          avg_rating: number | null
+          favorite_count: number | null
+          fork_count: number | null
+          install_count: number | null
+          rating_count: number | null
+          share_count: number | null
+          total_uses: number | null
+          view_count: number | null
+        }
+        SetofOptions: {
+          from: "agents"
+          to: "agent_stats"
+          isOneToOne: true
+          isSetofReturn: true
+        }
+      }
+      tool_calls: {
+        Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
+        Returns: Json
+      }
+      transfer_ownership: {
+        Args: { organization_id: string; user_id: string }
+        Returns: undefined
+      }
+    }
+    Enums: {
+      agent_memory_type: "conversation" | "long_term" | "hybrid"
+      agent_permission: "use" | "edit"
+      agent_type: "automation" | "assistive"
+      agent_visibility: "private" | "organization" | "public"
+      mcp_transport: "stdio" | "http"
+      org_role: "viewer" | "member" | "admin" | "owner"
+      parameter_type:
+        | "string"
+        | "text"
+        | "number"
+        | "boolean"
+        | "select"
+        | "multiselect"
+        | "date"
+        | "json"
+      tool_type:
+        | "function"
+        | "api"
+        | "integration"
+        | "mcp"
+        | "database"
+        | "file"
+        | "agent"
+        | "custom"
+    }
+    CompositeTypes: {
+      [_ in never]: never
+    }
+  }
+}
+
+type DatabaseWithoutInternals = Omit<Database, "__InternalSupabase">
+
+type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, "public">]
+
+export type Tables<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends (DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
+        DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])
+    : never) = never,
+> = DefaultSchemaTableNameOrOptions extends {
+  schema: keyof DatabaseWithoutInternals
+}
+  ? (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
+      DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])[TableName] extends {
+      Row: infer R
+    }
+    ? R
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema["Tables"] &
+        DefaultSchema["Views"])
+    ? (DefaultSchema["Tables"] &
+        DefaultSchema["Views"])[DefaultSchemaTableNameOrOptions] extends {
+        Row: infer R
+      }
+      ? R
+      : never
+    : never
+
+export type TablesInsert<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends (DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never) = never,
+> = DefaultSchemaTableNameOrOptions extends {
+  schema: keyof DatabaseWithoutInternals
+}
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+      Insert: infer I
+    }
+    ? I
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+        Insert: infer I
+      }
+      ? I
+      : never
+    : never
+
+export type TablesUpdate<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends (DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never) = never,
+> = DefaultSchemaTableNameOrOptions extends {
+  schema: keyof DatabaseWithoutInternals
+}
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+      Update: infer U
+    }
+    ? U
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+        Update: infer U
+      }
+      ? U
+      : never
+    : never
+
+export type Enums<
+  DefaultSchemaEnumNameOrOptions extends
+    | keyof DefaultSchema["Enums"]
+    | { schema: keyof DatabaseWithoutInternals },
+  EnumName extends (DefaultSchemaEnumNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"]
+    : never) = never,
+> = DefaultSchemaEnumNameOrOptions extends {
+  schema: keyof DatabaseWithoutInternals
+}
+  ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"][EnumName]
+  : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema["Enums"]
+    ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
+    : never
+
+export type CompositeTypes<
+  PublicCompositeTypeNameOrOptions extends
+    | keyof DefaultSchema["CompositeTypes"]
+    | { schema: keyof DatabaseWithoutInternals },
+  CompositeTypeName extends (PublicCompositeTypeNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"]
+    : never) = never,
+> = PublicCompositeTypeNameOrOptions extends {
+  schema: keyof DatabaseWithoutInternals
+}
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"][CompositeTypeName]
+  : PublicCompositeTypeNameOrOptions extends keyof DefaultSchema["CompositeTypes"]
+    ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
+    : never
+
+export const Constants = {
+  public: {
+    Enums: {
+      agent_memory_type: ["conversation", "long_term", "hybrid"],
+      agent_permission: ["use", "edit"],
+      agent_type: ["automation", "assistive"],
+      agent_visibility: ["private", "organization", "public"],
+      mcp_transport: ["stdio", "http"],
+      org_role: ["viewer", "member", "admin", "owner"],
+      parameter_type: [
+        "string",
+        "text",
+        "number",
+        "boolean",
+        "select",
+        "multiselect",
+        "date",
+        "json",
+      ],
+      tool_type: [
+        "function",
+        "api",
+        "integration",
+        "mcp",
+        "database",
+        "file",
+        "agent",
+        "custom",
+      ],
+    },
+  },
+} as const
