@@ -6,7 +6,8 @@ import { stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { App } from '@supabase/lite';
 import { connect } from './auth.ts';
 import {
@@ -21,7 +22,7 @@ import {
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const STATIC_FILES = fileURLToPath(
-  new URL('..', import.meta.resolve('@supabase/lite/dist/manifest.json')),
+  new URL('..', pathToFileURL(createRequire(import.meta.url).resolve('@supabase/lite/dist/manifest.json'))),
 );
 const CONTENT_TYPES: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',

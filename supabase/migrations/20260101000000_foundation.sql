@@ -121,7 +121,8 @@ comment on function private.tg_set_updated_at() is 'Before update: keeps updated
 -- ---------------------------------------------------------------------------------------------------
 create table private.upkeep_tasks (
   name text primary key,
-  task regprocedure not null,
+  task text not null
+    constraint task_is_a_call_of_ours check (task ~ '^private\.[a-z][a-z0-9_]*\(\)$'),
   every interval not null check (every > interval '0'),
   last_run_at timestamptz,
   last_duration_ms integer,
@@ -153,7 +154,7 @@ begin
     v_started := clock_timestamp();
     v_error := null;
     begin
-      execute format('select %s()', v_task.task::regproc);
+      execute 'select ' || v_task.task;
     exception when others then
       -- One failing task must not keep the others from running; the error is kept and tried again.
       v_error := sqlerrm;
@@ -181,12 +182,12 @@ create table private.partition_policies (
   parent regclass primary key,
   months_kept integer not null check (months_kept > 0),
   months_ahead integer not null default 3 check (months_ahead > 0),
-  before_drop regprocedure
+  before_drop text
 );
 comment on table private.partition_policies is
   'How long each partitioned table keeps its months, and how far ahead they are made.';
 comment on column private.partition_policies.before_drop is
-  'Called as (partition regclass) in the transaction that drops it, to fold its counts into an archive.';
+  'The function that is called with (partition regclass) in the transaction that drops it, to fold its counts into an archive.';
 
 create table private.partition_clock (
   only_row boolean primary key default true check (only_row),
@@ -207,6 +208,7 @@ declare
   v_from uuid := private.uuid_v7_floor(month::timestamp at time zone 'UTC');
   v_to uuid := private.uuid_v7_floor((month + interval '1 month') at time zone 'UTC');
   v_strays boolean;
+  v_columns text;
 begin
   if to_regclass(format('private.%I', v_name)) is not null then
     return false;
@@ -225,11 +227,16 @@ begin
   execute format('lock table private.%I in access exclusive mode', v_default);
   execute format(
     'create table private.%I (like %s including all)', v_name, add_month_partition.parent);
+  -- Generated columns refuse values; they come out the same in the new table.
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into v_columns
+  from pg_catalog.pg_attribute as a
+  where a.attrelid = add_month_partition.parent
+    and a.attnum > 0 and not a.attisdropped and a.attgenerated = '';
   perform set_config('session_replication_role', 'replica', true);
   execute format(
     'with moved as (delete from private.%I where id >= %L and id < %L returning *)
-     insert into private.%I overriding system value select * from moved',
-    v_default, v_from, v_to, v_name);
+     insert into private.%I (%s) overriding system value select %s from moved',
+    v_default, v_from, v_to, v_name, v_columns, v_columns);
   perform set_config('session_replication_role', 'origin', true);
   execute format(
     'alter table %s attach partition private.%I for values from (%L) to (%L)',
@@ -264,7 +271,8 @@ declare
   v_table text := (select relname from pg_catalog.pg_class where oid = partition_by_month.parent);
 begin
   insert into private.partition_policies (parent, months_kept, before_drop)
-  values (partition_by_month.parent, partition_by_month.months_kept, partition_by_month.before_drop);
+  values (
+    partition_by_month.parent, partition_by_month.months_kept, partition_by_month.before_drop::regproc);
   execute format(
     'create table private.%I partition of %s default', v_table || '_default', partition_by_month.parent);
   for i in 0..3 loop
@@ -345,7 +353,7 @@ begin
     loop
       begin
         if v_policy.before_drop is not null then
-          execute format('select %s(%L::regclass)', v_policy.before_drop::regproc, v_partition);
+          execute format('select %s(%L::regclass)', v_policy.before_drop, v_partition);
         end if;
         -- `detach concurrently` is impossible beside a default partition.
         execute format('alter table %s detach partition %s', v_policy.parent, v_partition);

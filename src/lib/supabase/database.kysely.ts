@@ -709,7 +709,7 @@ export interface PrivatePartitionClock {
 
 export interface PrivatePartitionPolicies {
   /**
-   * Called as (partition regclass) in the transaction that drops it, to fold its counts into an archive.
+   * The function that is called with (partition regclass) in the transaction that drops it, to fold its counts into an archive.
    */
   before_drop: string | null;
   months_ahead: Generated<number>;

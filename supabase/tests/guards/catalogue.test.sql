@@ -1,7 +1,7 @@
 -- What must hold for every table and function, whoever adds it: read from the catalogue, so that
 -- forgetting is impossible. Each assertion names the offenders.
 begin;
-select plan(14);
+select plan(15);
 
 create temporary view ours as
 select p.oid, n.nspname, p.proname, p.prosecdef, p.proconfig, p.proacl, p.prolang, p.prorettype,
@@ -89,6 +89,10 @@ select is_empty(
     where not t.tgisinternal and t.tgparentid = 0
       and p.pronamespace = 'private'::regnamespace and p.proname !~ '^tg_'$$,
   'trigger functions are named as such');
+
+select is_empty(
+  $$select name from private.upkeep_tasks where to_regprocedure(task) is null$$,
+  'every upkeep task calls a function that exists');
 
 select * from finish();
 rollback;
