@@ -842,13 +842,17 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_organization_id uuid;
   v_execution_id uuid;
   v_expired integer := 0;
 begin
-  for v_execution_id in
-    select a.execution_id from public.execution_approvals as a
+  -- In the order of organizations, as reap_executions: each end is booked on its organization's totals.
+  for v_organization_id, v_execution_id in
+    select distinct e.organization_id, e.id
+    from public.execution_approvals as a
+      join public.executions as e on e.id = a.execution_id
     where a.status = 'pending' and a.expires_at <= now()
-    order by a.execution_id
+    order by e.organization_id, e.id
   loop
     perform from public.executions as e where e.id = v_execution_id for no key update;
     update public.execution_approvals as a
@@ -1937,7 +1941,15 @@ create function private.archive_executions(partition regclass) returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_child text;
 begin
+  -- What a run did long after it was asked for stands in a month that stays, and would hold this one.
+  foreach v_child in array array['execution_steps', 'execution_logs', 'execution_events'] loop
+    execute format(
+      'delete from public.%I as c using %s as e where c.execution_id = e.id',
+      v_child, archive_executions.partition);
+  end loop;
   execute format($sql$
     insert into private.counter_archive as c (agent_id, counter, count)
     select e.credited_agent_id, 'total_uses', count(*)
@@ -1948,7 +1960,7 @@ begin
   $sql$, archive_executions.partition);
 end
 $$;
-comment on function private.archive_executions(regclass) is 'Before a month of runs is dropped: keeps their part of total_uses.';
+comment on function private.archive_executions(regclass) is 'Before a month of runs is dropped: keeps their part of total_uses, and removes what would still point at them.';
 
 select private.partition_by_month('public.executions', 12, 'private.archive_executions(regclass)');
 
