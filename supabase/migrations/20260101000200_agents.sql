@@ -38,6 +38,7 @@ as $$
 $$;
 comment on function private.is_token_reference(jsonb) is
   'Whether a value is {"token": "KEY"}: the worker puts the runner''s token of that key there, or else the organization''s.';
+grant execute on function private.is_token_reference(jsonb) to authenticated, service_role;
 
 create function private.names_a_secret(name text) returns boolean
 language sql immutable parallel safe
@@ -51,6 +52,7 @@ as $$
       || '|passphrase|pwd|credentials?|authorization|bearer|cookie)(_|$)|(^|_)token$')
 $$;
 comment on function private.names_a_secret(text) is 'Whether a key is named like something that must not be stored in plain text.';
+grant execute on function private.names_a_secret(text) to authenticated, service_role;
 
 create function private.looks_like_a_secret(value text) returns boolean
 language sql immutable parallel safe
@@ -65,6 +67,7 @@ as $$
 $$;
 comment on function private.looks_like_a_secret(text) is
   'Whether a text is a well-known kind of key, a JWT, a URL with a password, or an argument that carries one.';
+grant execute on function private.looks_like_a_secret(text) to authenticated, service_role;
 
 create function private.plain_secret_path(value jsonb, path text default '') returns text
 language plpgsql immutable parallel safe
@@ -107,6 +110,7 @@ end
 $$;
 comment on function private.plain_secret_path(jsonb, text) is
   'Where a JSON value holds a secret in plain text: under a key that is named like one, or as a text that looks like one; null when nowhere.';
+grant execute on function private.plain_secret_path(jsonb, text) to authenticated, service_role;
 
 create function private.refuse_plain_secrets(value jsonb) returns void
 language plpgsql immutable
@@ -124,6 +128,7 @@ begin
 end
 $$;
 comment on function private.refuse_plain_secrets(jsonb) is 'Raises plain_secret with the place when a JSON value holds a secret in plain text.';
+grant execute on function private.refuse_plain_secrets(jsonb) to authenticated, service_role;
 
 create function private.tg_refuse_plain_secrets() returns trigger
 language plpgsql
@@ -155,6 +160,9 @@ create table public.settings (
     constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   value jsonb not null default '{}'
     constraint value_is_an_object check (jsonb_typeof(value) = 'object')
+    constraint value_parts_are_objects check (
+      coalesce(jsonb_typeof(value -> 'metadata'), 'object') = 'object'
+      and coalesce(jsonb_typeof(value -> 'execution_environment'), 'object') = 'object')
     constraint value_is_at_most_256_kb check (octet_length(value::text) <= 262144),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -246,6 +254,9 @@ create table public.agents (
     constraint max_tokens_is_1_to_1000000 check (max_tokens between 1 and 1000000),
   configuration jsonb not null default '{}'
     constraint configuration_is_an_object check (jsonb_typeof(configuration) = 'object')
+    constraint configuration_parts_are_objects check (
+      coalesce(jsonb_typeof(configuration -> 'metadata'), 'object') = 'object'
+      and coalesce(jsonb_typeof(configuration -> 'execution_environment'), 'object') = 'object')
     constraint configuration_is_at_most_256_kb check (octet_length(configuration::text) <= 262144),
   settings_id uuid references public.settings (id) on delete set null,
   memory_enabled boolean not null default false,
@@ -966,6 +977,7 @@ end
 $$;
 comment on function private.parameter_problem(jsonb, jsonb) is
   'Why a value does not fit a parameter {"type", "options", "validation_rules"}, in words that follow its name; null when it fits.';
+grant execute on function private.parameter_problem(jsonb, jsonb) to authenticated, service_role;
 
 create function private.parameter_definition_problem(parameter jsonb) returns text
 language plpgsql immutable
@@ -1025,6 +1037,7 @@ end
 $$;
 comment on function private.parameter_definition_problem(jsonb) is
   'What is wrong with a parameter''s definition, in words that follow its name; null when nothing is.';
+grant execute on function private.parameter_definition_problem(jsonb) to authenticated, service_role;
 
 create table public.agent_parameters (
   id uuid primary key default private.uuid_v7(),
@@ -1648,5 +1661,833 @@ $$;
 comment on function public.stats(public.agents) is
   E'Embeds an agent''s counts.\n/agents?select=name,stats(total_uses,avg_rating)';
 grant execute on function public.stats(public.agents) to anon, authenticated, service_role;
+
+-- ---------------------------------------------------------------------------------------------------
+-- Freezing: what a version is made of
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.draft_version(agent_id uuid) returns public.agent_versions
+language sql stable
+set search_path = ''
+as $$
+  with draft as (
+    select
+      a.*,
+      coalesce(s.value, '{}') || a.configuration as effective,
+      coalesce((
+        select jsonb_agg(
+          jsonb_build_object('name', p.name, 'type', p.type, 'description', p.description,
+            'default_value', p.default_value, 'required', p.required, 'options', p.options,
+            'validation_rules', p.validation_rules)
+          order by p.display_order, p.name)
+        from public.agent_parameters as p
+        where p.agent_id = a.id
+      ), '[]') as parameters,
+      coalesce((
+        select jsonb_agg(
+          jsonb_build_object('name', v.name, 'description', v.description, 'value', v.value)
+          order by v.name)
+        from public.agent_variables as v
+        where v.agent_id = a.id
+      ), '[]') as variables,
+      coalesce((
+        select jsonb_agg(
+          jsonb_build_object('id', t.id, 'name', t.name, 'description', t.description,
+            'tool_type', t.tool_type, 'config', t.config, 'input_schema', t.input_schema,
+            'output_schema', t.output_schema, 'requires_approval', t.requires_approval)
+          order by t.name)
+        from public.agent_tools as x
+          join public.tools as t on t.id = x.tool_id
+        where x.agent_id = a.id and t.is_active
+      ), '[]') as tools,
+      coalesce((
+        select jsonb_agg(
+          jsonb_build_object('name', m.name, 'transport', m.transport, 'command', m.command,
+            'args', m.args, 'env_vars', m.env_vars, 'url', m.url, 'config', m.config,
+            'enabled', m.enabled)
+          order by m.name)
+        from public.mcp_servers as m
+        where m.agent_id = a.id
+      ), '[]') as mcp_servers
+    from public.agents as a
+      left join public.settings as s on s.id = a.settings_id
+    where a.id = draft_version.agent_id
+  )
+  select
+    null::uuid, d.organization_id, d.id, null::integer, null::text, d.name, null::text, null::text,
+    d.settings_id, d.system_prompt, d.user_prompt_template, d.model, d.temperature, d.max_tokens,
+    d.parameters, d.variables, d.tools, d.mcp_servers, d.memory_enabled, d.memory_type,
+    jsonb_build_object(
+      'systemPrompt', d.system_prompt,
+      'userPromptTemplate', d.user_prompt_template,
+      'parameters', jsonb_path_query_array(d.parameters, '$[*].name')),
+    '{"orchestration": {}, "monitoring": {}}' || (d.effective - '{execution_environment,metadata}'::text[]),
+    '{"infrastructure": {}, "dependencies": [], "resources": {}}'
+      || coalesce(d.effective -> 'execution_environment', '{}'),
+    '{"estimatedCost": null}' || coalesce(d.effective -> 'metadata', '{}') || jsonb_build_object(
+      'category', d.category,
+      'complexity', case
+        when jsonb_array_length(d.tools) + jsonb_array_length(d.mcp_servers) > 3 then 'advanced'
+        when jsonb_array_length(d.tools) + jsonb_array_length(d.mcp_servers) > 0 then 'moderate'
+        else 'simple'
+      end,
+      'dependencies', jsonb_path_query_array(d.tools || d.mcp_servers, '$[*].name')),
+    false, coalesce(auth.uid(), d.created_by_id), now()
+  from draft as d
+$$;
+comment on function private.draft_version(uuid) is
+  'The version that an agent''s draft would become, without id and number. Sees what its caller may see.';
+grant execute on function private.draft_version(uuid) to authenticated;
+
+create function private.same_definition(a public.agent_versions, b public.agent_versions) returns boolean
+language sql stable
+set search_path = ''
+as $$
+  select to_jsonb(a) - v.incidental = to_jsonb(b) - v.incidental
+  from (select '{id,version_number,version,revision_name,changelog,is_published,created_by_id,created_at}'::text[])
+    as v (incidental)
+$$;
+comment on function private.same_definition(public.agent_versions, public.agent_versions) is
+  'Whether two versions would run alike.';
+grant execute on function private.same_definition(public.agent_versions, public.agent_versions) to authenticated;
+
+create function public.has_unpublished_changes(agent public.agents) returns boolean
+language sql stable
+set search_path = ''
+as $$
+  select not coalesce(private.same_definition(
+    (select v from public.agent_versions as v where v.id = agent.current_version_id),
+    private.draft_version(agent.id)), false)
+  -- Who cannot see the whole draft cannot compare it.
+  from public.agent_access as x
+  where x.agent_id = agent.id and x.can_inspect
+$$;
+comment on function public.has_unpublished_changes(public.agents) is
+  E'Whether the draft differs from the current version.\nA computed field: /agents?select=name,has_unpublished_changes. Null to those who see only the published versions.';
+grant execute on function public.has_unpublished_changes(public.agents) to authenticated;
+
+create function private.freeze_draft(agent_id uuid) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_draft public.agent_versions := private.draft_version(freeze_draft.agent_id);
+  v_id uuid;
+begin
+  -- Running an unchanged draft again freezes nothing new.
+  select v.id into v_id
+  from public.agent_versions as v
+  where v.id in (
+      (select a.current_version_id from public.agents as a where a.id = freeze_draft.agent_id),
+      (select l.id from public.agent_versions as l
+       where l.agent_id = freeze_draft.agent_id and not l.is_published
+       order by l.id desc limit 1)
+    )
+    and private.same_definition(v, v_draft)
+  order by v.is_published
+  limit 1;
+  if found then
+    return v_id;
+  end if;
+  v_draft.id := private.uuid_v7();
+  insert into public.agent_versions values (v_draft.*);
+  return v_draft.id;
+end
+$$;
+comment on function private.freeze_draft(uuid) is
+  'The id of a version that is the agent''s draft of now: one that is there, or a new one without a number. The caller has checked that the user may edit the agent.';
+
+create function private.semver_exceeds(version text, other text) returns boolean
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  select private.semver_sort_key(version) collate "C" > private.semver_sort_key(other) collate "C"
+$$;
+comment on function private.semver_exceeds(text, text) is 'Whether one semantic version comes after another.';
+
+create function private.publish_agent_version(agent_id uuid, version text, changelog text, revision_name text)
+returns public.agent_versions
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_row public.agent_versions;
+  v_last public.agent_versions;
+  v_parts integer[];
+begin
+  perform private.require_scope('agents:write');
+  -- Who publishes at the same time waits here, so that numbers have no gaps and versions only rise.
+  perform from public.agents as a where a.id = publish_agent_version.agent_id for no key update;
+  perform private.require_agent(publish_agent_version.agent_id, 'edit');
+
+  select * into v_last
+  from public.agent_versions as v
+  where v.agent_id = publish_agent_version.agent_id and v.is_published
+  order by v.version_number desc
+  limit 1;
+
+  v_row := private.draft_version(publish_agent_version.agent_id);
+  v_row.id := private.uuid_v7();
+  v_row.is_published := true;
+  v_row.version_number := coalesce(v_last.version_number, 0) + 1;
+  v_row.revision_name := nullif(btrim(publish_agent_version.revision_name), '');
+  v_row.changelog := nullif(btrim(publish_agent_version.changelog), '');
+  v_row.version := nullif(btrim(publish_agent_version.version), '');
+  if v_row.version is null then
+    v_parts := string_to_array(split_part(v_last.version, '-', 1), '.');
+    v_row.version := case
+      when v_last.version is null then '1.0.0'
+      -- A pre-release is followed by its release.
+      when strpos(v_last.version, '-') > 0 then array_to_string(v_parts, '.')
+      else format('%s.%s.%s', v_parts[1], v_parts[2], v_parts[3] + 1)
+    end;
+  elsif v_row.version !~ '^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]+)?$' then
+    raise sqlstate 'PT400' using
+      message = format('"%s" is not a semantic version.', v_row.version),
+      detail = 'version_invalid',
+      hint = 'Write three numbers such as 1.2.0, or 1.2.0-beta.1 before a release.';
+  elsif not private.semver_exceeds(v_row.version, v_last.version) then
+    raise sqlstate 'PT409' using
+      message = format('%s does not come after %s.', v_row.version, v_last.version),
+      detail = 'version_not_greater',
+      hint = 'Choose a greater version, or leave it out to count up.';
+  end if;
+
+  insert into public.agent_versions values (v_row.*);
+  update public.agents as a
+  set current_version_id = v_row.id,
+    published_at = now(),
+    status = case a.status when 'draft' then 'active' else a.status end
+  where a.id = publish_agent_version.agent_id;
+  return v_row;
+end
+$$;
+
+create function public.publish_agent_version(
+  agent_id uuid,
+  version text default null,
+  changelog text default null,
+  revision_name text default null
+) returns public.agent_versions
+language sql volatile
+set search_path = ''
+as $$
+  select private.publish_agent_version(agent_id, version, changelog, revision_name)
+$$;
+comment on function public.publish_agent_version(uuid, text, text, text) is
+  E'Freezes the draft as the next version and makes it current.\nversion is semantic and must exceed all before it; left out, the patch number counts up from 1.0.0. A first publication activates the agent. Errors: agent_not_found, not_allowed, version_invalid, version_not_greater.';
+grant execute on function private.publish_agent_version(uuid, text, text, text) to authenticated;
+grant execute on function public.publish_agent_version(uuid, text, text, text) to authenticated;
+
+-- ---------------------------------------------------------------------------------------------------
+-- Documents: an agent as one JSON value, for export, import, forks and going back to a version.
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.version_configuration(version public.agent_versions) returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select version.agent_config
+      - (case when version.agent_config -> 'orchestration' = '{}' then 'orchestration' else '' end)
+      - (case when version.agent_config -> 'monitoring' = '{}' then 'monitoring' else '' end)
+    || case
+      when version.execution_environment = '{"infrastructure": {}, "dependencies": [], "resources": {}}' then '{}'
+      else jsonb_build_object('execution_environment', version.execution_environment)
+    end
+    || case when m.own = '{}' then '{}' else jsonb_build_object('metadata', m.own) end
+  from (select version.metadata
+    - '{category,complexity,dependencies}'::text[]
+    - (case when version.metadata -> 'estimatedCost' = 'null' then 'estimatedCost' else '' end)) as m (own)
+$$;
+comment on function private.version_configuration(public.agent_versions) is
+  'The agents.configuration from which a version''s JSON columns were filled, preset included.';
+grant execute on function private.version_configuration(public.agent_versions) to authenticated;
+
+create function private.agent_document(
+  agent public.agents,
+  version public.agent_versions,
+  configuration jsonb
+) returns jsonb
+language sql stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'format', 'agentry.agent',
+    'format_version', 1,
+    'external_key', agent.external_key,
+    'name', version.name,
+    'description', agent.description,
+    'icon', agent.icon,
+    'avatar_url', agent.avatar_url,
+    'category', agent.category,
+    'agent_type', agent.agent_type,
+    'system_prompt', version.system_prompt,
+    'user_prompt_template', version.user_prompt_template,
+    'model', version.model,
+    'temperature', version.temperature,
+    'max_tokens', version.max_tokens,
+    'configuration', agent_document.configuration,
+    'memory_enabled', version.memory_enabled,
+    'memory_type', version.memory_type,
+    'parameters', version.parameters,
+    'variables', version.variables,
+    'tools', coalesce((select jsonb_agg(t.tool - 'id') from jsonb_array_elements(version.tools) as t (tool)), '[]'),
+    'mcp_servers', version.mcp_servers,
+    'tags', coalesce(
+      (select jsonb_agg(t.tag order by t.tag) from public.agent_tags as t where t.agent_id = agent.id), '[]'))
+$$;
+comment on function private.agent_document(public.agents, public.agent_versions, jsonb) is
+  'An agent as a document, behaving as in one version (the draft''s included).';
+grant execute on function private.agent_document(public.agents, public.agent_versions, jsonb) to authenticated;
+
+create function private.normalize_agent_document(document jsonb) returns jsonb
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_agent public.agents;
+  v_stray text;
+begin
+  if jsonb_typeof(document) is distinct from 'object'
+    or coalesce(document ->> 'format', 'agentry.agent') <> 'agentry.agent'
+    or coalesce(document ->> 'format_version', '1') <> '1'
+  then
+    raise sqlstate 'PT400' using
+      message = 'This is not an agent document of format version 1.',
+      detail = 'document_invalid',
+      hint = 'Send an object with "format": "agentry.agent", as export_agent answers.';
+  end if;
+  -- A misspelled field would otherwise be lost without a word.
+  select k.name into v_stray
+  from jsonb_object_keys(document) as k (name)
+  where k.name not in ('format', 'format_version', 'external_key', 'name', 'description', 'icon',
+    'avatar_url', 'category', 'agent_type', 'system_prompt', 'user_prompt_template', 'model',
+    'temperature', 'max_tokens', 'configuration', 'memory_enabled', 'memory_type', 'parameters',
+    'variables', 'tools', 'mcp_servers', 'tags')
+  limit 1;
+  if found then
+    raise sqlstate 'PT400' using
+      message = format('An agent document has no field "%s".', v_stray),
+      detail = 'document_invalid',
+      hint = 'Leave it out, or check how it is spelled.';
+  end if;
+
+  v_agent := jsonb_populate_record(null::public.agents, document);
+  return jsonb_build_object(
+    'format', 'agentry.agent',
+    'format_version', 1,
+    'external_key', v_agent.external_key,
+    'name', btrim(v_agent.name),
+    'description', coalesce(v_agent.description, ''),
+    'icon', v_agent.icon,
+    'avatar_url', v_agent.avatar_url,
+    'category', v_agent.category,
+    'agent_type', coalesce(v_agent.agent_type, 'assistive'),
+    'system_prompt', coalesce(v_agent.system_prompt, ''),
+    'user_prompt_template', v_agent.user_prompt_template,
+    'model', coalesce(v_agent.model, 'demo/echo'),
+    'temperature', v_agent.temperature,
+    'max_tokens', v_agent.max_tokens,
+    'configuration', coalesce(v_agent.configuration, '{}'),
+    'memory_enabled', coalesce(v_agent.memory_enabled, false),
+    'memory_type', coalesce(v_agent.memory_type, 'conversation'),
+    'parameters', coalesce((
+      select jsonb_agg(
+        jsonb_build_object('name', p.name, 'type', coalesce(p.type, 'string'),
+          'description', coalesce(p.description, ''), 'default_value', p.default_value,
+          'required', coalesce(p.required, false), 'options', p.options,
+          'validation_rules', coalesce(p.validation_rules, '{}'))
+        order by p.ordinality)
+      from rows from (
+        jsonb_to_recordset(nullif(document -> 'parameters', 'null')) as (
+          name text, type public.parameter_type, description text, default_value jsonb,
+          required boolean, options jsonb, validation_rules jsonb)
+      ) with ordinality as p
+    ), '[]'),
+    'variables', coalesce((
+      select jsonb_agg(
+        jsonb_build_object('name', v.name, 'description', coalesce(v.description, ''), 'value', v.value)
+        order by v.name)
+      from jsonb_to_recordset(nullif(document -> 'variables', 'null'))
+        as v (name text, description text, value jsonb)
+    ), '[]'),
+    'tools', coalesce((
+      select jsonb_agg(
+        jsonb_build_object('name', t.name, 'description', coalesce(t.description, ''),
+          'tool_type', t.tool_type, 'config', coalesce(t.config, '{}'),
+          'input_schema', coalesce(t.input_schema, '{"type": "object", "properties": {}}'),
+          'output_schema', t.output_schema, 'requires_approval', coalesce(t.requires_approval, false))
+        order by t.name)
+      from jsonb_to_recordset(nullif(document -> 'tools', 'null')) as t (
+        name text, description text, tool_type public.tool_type, config jsonb, input_schema jsonb,
+        output_schema jsonb, requires_approval boolean)
+    ), '[]'),
+    'mcp_servers', coalesce((
+      select jsonb_agg(
+        jsonb_build_object('name', m.name, 'transport', m.transport, 'command', m.command,
+          'args', coalesce(m.args, '[]'), 'env_vars', coalesce(m.env_vars, '{}'), 'url', m.url,
+          'config', coalesce(m.config, '{}'), 'enabled', coalesce(m.enabled, true))
+        order by m.name)
+      from jsonb_to_recordset(nullif(document -> 'mcp_servers', 'null')) as m (
+        name text, transport public.mcp_transport, command text, args jsonb, env_vars jsonb, url text,
+        config jsonb, enabled boolean)
+    ), '[]'),
+    'tags', coalesce((
+      select jsonb_agg(distinct lower(btrim(t.tag)) order by lower(btrim(t.tag)))
+      from jsonb_array_elements_text(nullif(document -> 'tags', 'null')) as t (tag)
+    ), '[]'));
+end
+$$;
+comment on function private.normalize_agent_document(jsonb) is
+  'A document with every field present and defaults filled in, so that it can be compared; refuses other formats and unknown fields.';
+grant execute on function private.normalize_agent_document(jsonb) to authenticated;
+
+create function private.write_agent_definition(agent public.agents, document jsonb) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  delete from public.agent_parameters as x where x.agent_id = agent.id;
+  delete from public.agent_variables as x where x.agent_id = agent.id;
+  delete from public.agent_tools as x where x.agent_id = agent.id;
+  delete from public.mcp_servers as x where x.agent_id = agent.id;
+  delete from public.agent_tags as x where x.agent_id = agent.id;
+
+  insert into public.agent_parameters
+    (agent_id, name, type, description, default_value, required, options, validation_rules, display_order)
+  select agent.id, p.name, p.type, p.description, p.default_value, p.required, p.options,
+    p.validation_rules, p.ordinality
+  from rows from (
+    jsonb_to_recordset(document -> 'parameters') as (
+      name text, type public.parameter_type, description text, default_value jsonb, required boolean,
+      options jsonb, validation_rules jsonb)
+  ) with ordinality as p;
+
+  insert into public.agent_variables (agent_id, name, description, value)
+  select agent.id, v.name, v.description, v.value
+  from jsonb_to_recordset(document -> 'variables') as v (name text, description text, value jsonb);
+
+  insert into public.mcp_servers (agent_id, name, transport, command, args, env_vars, url, config, enabled)
+  select agent.id, m.name, m.transport, m.command, m.args, m.env_vars, m.url, m.config, m.enabled
+  from jsonb_to_recordset(document -> 'mcp_servers') as m (
+    name text, transport public.mcp_transport, command text, args jsonb, env_vars jsonb, url text,
+    config jsonb, enabled boolean);
+
+  insert into public.agent_tags (agent_id, tag)
+  select agent.id, t.tag from jsonb_array_elements_text(document -> 'tags') as t (tag);
+
+  -- A tool is the organization's or else the platform's of that name; one that neither has (it came
+  -- from elsewhere, or was deleted since) is made again.
+  insert into public.tools (organization_id, name, description, tool_type, config, input_schema,
+    output_schema, requires_approval)
+  select agent.organization_id, t.name, t.description, t.tool_type, t.config, t.input_schema,
+    t.output_schema, t.requires_approval
+  from jsonb_to_recordset(document -> 'tools') as t (
+    name text, description text, tool_type public.tool_type, config jsonb, input_schema jsonb,
+    output_schema jsonb, requires_approval boolean)
+  where not exists (
+    select from public.tools as o
+    where o.name = t.name and (o.organization_id = agent.organization_id or o.organization_id is null)
+  );
+  insert into public.agent_tools (agent_id, tool_id)
+  select distinct on (o.name) agent.id, o.id
+  from public.tools as o
+  where o.name in (select t.tool ->> 'name' from jsonb_array_elements(document -> 'tools') as t (tool))
+    and (o.organization_id = agent.organization_id or o.organization_id is null)
+  order by o.name, o.organization_id nulls last;
+end
+$$;
+comment on function private.write_agent_definition(public.agents, jsonb) is
+  'Replaces an agent''s parameters, variables, tools, MCP servers and tags by those of a normalized document.';
+grant execute on function private.write_agent_definition(public.agents, jsonb) to authenticated;
+
+create function private.import_agent_document(
+  organization_id uuid,
+  document jsonb,
+  dry_run boolean,
+  out agent public.agents,
+  out outcome text
+)
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_document jsonb;
+  v_new public.agents;
+  v_state text;
+  v_constraint text;
+begin
+  v_document := private.normalize_agent_document(document);
+  v_new := jsonb_populate_record(null::public.agents, v_document);
+
+  select * into agent
+  from public.agents as a
+  where a.organization_id = import_agent_document.organization_id
+    and a.external_key = v_new.external_key
+    and a.deleted_at is null;
+  if not found then
+    insert into public.agents (organization_id, external_key, name, description, icon, avatar_url,
+      category, agent_type, system_prompt, user_prompt_template, model, temperature, max_tokens,
+      configuration, memory_enabled, memory_type)
+    values (import_agent_document.organization_id, v_new.external_key, v_new.name, v_new.description,
+      v_new.icon, v_new.avatar_url, v_new.category, v_new.agent_type, v_new.system_prompt,
+      v_new.user_prompt_template, v_new.model, v_new.temperature, v_new.max_tokens,
+      v_new.configuration, v_new.memory_enabled, v_new.memory_type)
+    returning * into agent;
+    outcome := 'created';
+  elsif private.agent_document(agent, private.draft_version(agent.id), agent.configuration) = v_document then
+    outcome := 'unchanged';
+    return;
+  else
+    update public.agents as a
+    set name = v_new.name,
+      description = v_new.description,
+      icon = v_new.icon,
+      avatar_url = v_new.avatar_url,
+      category = v_new.category,
+      agent_type = v_new.agent_type,
+      system_prompt = v_new.system_prompt,
+      user_prompt_template = v_new.user_prompt_template,
+      model = v_new.model,
+      temperature = v_new.temperature,
+      max_tokens = v_new.max_tokens,
+      configuration = v_new.configuration,
+      memory_enabled = v_new.memory_enabled,
+      memory_type = v_new.memory_type
+    where a.id = agent.id
+    returning * into agent;
+    outcome := 'updated';
+  end if;
+  perform private.write_agent_definition(agent, v_document);
+
+  if dry_run then
+    -- Undoes this block's writes and keeps its variables.
+    raise sqlstate 'AGDRY';
+  end if;
+exception
+  when sqlstate 'AGDRY' then
+    null;
+  when integrity_constraint_violation or data_exception then
+    get stacked diagnostics v_constraint = constraint_name, v_state = returned_sqlstate;
+    if v_constraint = 'agents_external_key_is_unique' then
+      raise sqlstate 'PT409' using
+        message = 'Another agent of this organization has this external key, and you cannot see it.',
+        detail = 'external_key_taken',
+        hint = 'Ask its creator or an admin, or choose another key.';
+    end if;
+    raise sqlstate 'PT400' using
+      message = case
+        when v_state = '23502' then 'A field that must have a value has none: ' || sqlerrm
+        when v_constraint <> '' then format('Refused: %s.', replace(v_constraint, '_', ' '))
+        else sqlerrm
+      end,
+      detail = 'document_invalid',
+      hint = 'Correct the document.';
+end
+$$;
+comment on function private.import_agent_document(uuid, jsonb, boolean) is
+  'One document into one agent: created, updated or unchanged. Runs as the caller, under the same policies as any write of theirs.';
+grant execute on function private.import_agent_document(uuid, jsonb, boolean) to authenticated;
+
+create function public.import_agent(organization_id uuid, document jsonb, dry_run boolean default false)
+returns public.agents
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  perform private.require_scope('agents:read');
+  perform private.require_scope('agents:write');
+  perform private.require_role(import_agent.organization_id, 'member');
+  return (
+    select i.agent
+    from private.import_agent_document(import_agent.organization_id, import_agent.document, import_agent.dry_run) as i
+  );
+end
+$$;
+comment on function public.import_agent(uuid, jsonb, boolean) is
+  E'Makes an agent from a document, or updates the one with its external_key.\nThe document is what export_agent answers: {"format": "agentry.agent", "format_version": 1, "name": ..., "system_prompt": ..., "model": ..., "parameters": [...], "variables": [...], "tools": [...], "mcp_servers": [...], "tags": [...]}; only name is required, docs/import.md lists all fields. The draft is written, nothing is published. With dry_run, everything is checked and nothing kept. Errors: document_invalid, parameter_definition_invalid, plain_secret, agent_limit_reached, external_key_taken.';
+grant execute on function public.import_agent(uuid, jsonb, boolean) to authenticated;
+
+create function public.import_agents(organization_id uuid, documents jsonb, dry_run boolean default false)
+returns table (
+  ordinal integer,
+  external_key text,
+  agent_id uuid,
+  outcome text,
+  code text,
+  message text
+)
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_document jsonb;
+  v_imported record;
+begin
+  perform private.require_scope('agents:read');
+  perform private.require_scope('agents:write');
+  perform private.require_role(import_agents.organization_id, 'member');
+  if jsonb_typeof(documents) is distinct from 'array' or jsonb_array_length(documents) > 500 then
+    raise sqlstate 'PT400' using
+      message = 'The documents are not a list of at most 500.',
+      detail = 'document_invalid',
+      hint = 'Send them in batches.';
+  end if;
+  for ordinal, v_document in
+    select d.ordinality, d.document
+    from jsonb_array_elements(import_agents.documents) with ordinality as d (document)
+  loop
+    external_key := v_document ->> 'external_key';
+    code := null;
+    message := null;
+    begin
+      select * into v_imported
+      from private.import_agent_document(import_agents.organization_id, v_document, import_agents.dry_run);
+      outcome := v_imported.outcome;
+      agent_id := case when outcome <> 'created' or not import_agents.dry_run then (v_imported.agent).id end;
+    exception when others then
+      -- One refused document must not cost the others.
+      get stacked diagnostics code = pg_exception_detail, message = message_text;
+      code := case when sqlstate like 'PT%' then code else sqlstate end;
+      outcome := 'refused';
+      agent_id := null;
+    end;
+    return next;
+  end loop;
+end
+$$;
+comment on function public.import_agents(uuid, jsonb, boolean) is
+  E'Imports up to 500 documents, each as import_agent does; a refused one does not stop the others.\nAnswers one row for each, in order: outcome is created, updated, unchanged or refused, the last with code and message. Importing the same again changes nothing where documents carry an external_key.';
+grant execute on function public.import_agents(uuid, jsonb, boolean) to authenticated;
+
+create function public.export_agent(agent_id uuid) returns jsonb
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_agent public.agents;
+  v_version public.agent_versions;
+begin
+  perform private.require_scope('agents:read');
+  v_agent := private.require_agent(export_agent.agent_id, 'read');
+  if exists (
+    select from public.agent_access as x where x.agent_id = export_agent.agent_id and x.can_inspect
+  ) then
+    v_version := private.draft_version(export_agent.agent_id);
+  else
+    select * into v_version from public.agent_versions as v where v.id = v_agent.current_version_id;
+    if not found then
+      raise sqlstate 'PT409' using
+        message = 'This agent has no published version.',
+        detail = 'agent_not_published',
+        hint = 'Ask its organization to publish one.';
+    end if;
+  end if;
+  return private.agent_document(v_agent, v_version, private.version_configuration(v_version));
+end
+$$;
+comment on function public.export_agent(uuid) is
+  E'An agent as a document that import_agent takes, here or in another installation.\nThe draft, or to strangers the current version. A preset''s values are merged into its configuration; secrets are references.';
+grant execute on function public.export_agent(uuid) to authenticated;
+
+create function public.restore_agent_version(agent_version_id uuid) returns public.agents
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_version public.agent_versions;
+  v_agent public.agents;
+begin
+  perform private.require_scope('agents:write');
+  select * into v_version
+  from public.agent_versions as v
+  where v.id = restore_agent_version.agent_version_id;
+  if not found then
+    perform private.require_user();
+    raise sqlstate 'PT404' using
+      message = 'There is no such version.',
+      detail = 'version_not_found',
+      hint = 'Choose one from the agent''s history.';
+  end if;
+  v_agent := private.require_agent(v_version.agent_id, 'edit');
+
+  update public.agents as a
+  set name = v_version.name,
+    system_prompt = v_version.system_prompt,
+    user_prompt_template = v_version.user_prompt_template,
+    model = v_version.model,
+    temperature = v_version.temperature,
+    max_tokens = v_version.max_tokens,
+    configuration = private.version_configuration(v_version),
+    -- The preset's values of then are in the configuration; the preset itself may be another by now.
+    settings_id = null,
+    memory_enabled = v_version.memory_enabled,
+    memory_type = v_version.memory_type
+  where a.id = v_version.agent_id
+  returning * into v_agent;
+  perform private.write_agent_definition(
+    v_agent, private.agent_document(v_agent, v_version, v_agent.configuration));
+  return v_agent;
+end
+$$;
+comment on function public.restore_agent_version(uuid) is
+  E'Copies an old version into the draft.\nNothing is published; tags, category and who sees the agent stay. Errors: version_not_found, not_allowed.';
+grant execute on function public.restore_agent_version(uuid) to authenticated;
+
+create function private.fork_agent(agent_id uuid, organization_id uuid) returns public.agents
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_source public.agents;
+  v_version public.agent_versions;
+  v_fork public.agents;
+begin
+  perform private.require_scope('agents:read');
+  perform private.require_scope('agents:write');
+  v_source := private.require_agent(fork_agent.agent_id, 'read');
+  perform private.require_role(fork_agent.organization_id, 'member');
+
+  select * into v_version from public.agent_versions as v where v.id = v_source.current_version_id;
+  if not found then
+    -- Strangers see published versions only.
+    if not exists (
+      select from public.agent_access as x where x.agent_id = v_source.id and x.can_inspect
+    ) then
+      raise sqlstate 'PT409' using
+        message = 'This agent has no published version.',
+        detail = 'agent_not_published',
+        hint = 'Ask its organization to publish one.';
+    end if;
+    v_version := private.draft_version(v_source.id);
+  end if;
+
+  insert into public.agents (organization_id, created_by_id, name, description, icon, avatar_url,
+    category, agent_type, system_prompt, user_prompt_template, model, temperature, max_tokens,
+    configuration, memory_enabled, memory_type, forked_from_agent_id, forked_from_version_id)
+  values (fork_agent.organization_id, auth.uid(), v_version.name, v_source.description, v_source.icon,
+    v_source.avatar_url, v_source.category, v_source.agent_type, v_version.system_prompt,
+    v_version.user_prompt_template, v_version.model, v_version.temperature, v_version.max_tokens,
+    private.version_configuration(v_version), v_version.memory_enabled, v_version.memory_type,
+    v_source.id, v_version.id)
+  returning * into v_fork;
+  perform private.write_agent_definition(
+    v_fork, private.agent_document(v_source, v_version, v_fork.configuration));
+  -- Copies within one organization say nothing about an agent's worth to others.
+  if v_source.organization_id <> fork_agent.organization_id then
+    perform private.add_agent_delta(v_source.id, 'fork_count', 1);
+  end if;
+  return v_fork;
+end
+$$;
+
+create function public.fork_agent(agent_id uuid, organization_id uuid) returns public.agents
+language sql volatile
+set search_path = ''
+as $$
+  select private.fork_agent(agent_id, organization_id)
+$$;
+comment on function public.fork_agent(uuid, uuid) is
+  E'Copies an agent that one can read into an organization of one''s own, as a private draft.\nCopies the current version; before the first publication its draft, for those who may see it. Tools that the organization lacks are made there. Errors: agent_not_found, organization_not_found, agent_not_published, agent_limit_reached.';
+grant execute on function private.fork_agent(uuid, uuid) to authenticated;
+grant execute on function public.fork_agent(uuid, uuid) to authenticated;
+
+-- ---------------------------------------------------------------------------------------------------
+-- Deletion and undo
+-- ---------------------------------------------------------------------------------------------------
+
+create function private.delete_agent(agent_id uuid) returns public.agents
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_agent public.agents;
+begin
+  perform private.require_scope('agents:write');
+  perform private.require_agent(delete_agent.agent_id, 'manage');
+  update public.agents as a set deleted_at = now() where a.id = delete_agent.agent_id
+  returning * into v_agent;
+  return v_agent;
+end
+$$;
+
+create function public.delete_agent(agent_id uuid) returns public.agents
+language sql volatile
+set search_path = ''
+as $$
+  select private.delete_agent(agent_id)
+$$;
+comment on function public.delete_agent(uuid) is
+  E'Deletes an agent; restore_agent brings it back within 30 days.\nIts creator and admins may. Past runs stay readable.';
+grant execute on function private.delete_agent(uuid) to authenticated;
+grant execute on function public.delete_agent(uuid) to authenticated;
+
+create function private.restore_agent(agent_id uuid) returns public.agents
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_agent public.agents;
+  v_role public.org_role;
+begin
+  perform private.require_user();
+  perform private.require_scope('agents:write');
+  select * into v_agent
+  from public.agents as a
+  where a.id = restore_agent.agent_id and a.deleted_at is not null
+  for no key update;
+  v_role := private.my_role(v_agent.organization_id);
+  if v_role is null or (v_role < 'admin' and (v_role < 'member' or v_agent.created_by_id <> auth.uid())) then
+    raise sqlstate 'PT404' using
+      message = 'There is no such deleted agent.',
+      detail = 'agent_not_found',
+      hint = 'After 30 days it is gone for good.';
+  end if;
+
+  perform from public.organizations as o where o.id = v_agent.organization_id for no key update;
+  if exists (
+    select from public.agents as a
+    where a.organization_id = v_agent.organization_id
+      and a.external_key = v_agent.external_key
+      and a.deleted_at is null
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'This agent was imported again meanwhile.',
+      detail = 'external_key_taken',
+      hint = 'Delete the newer one first.';
+  end if;
+  if exists (
+    select from public.agents as a
+    where a.organization_id = v_agent.organization_id and a.slug = v_agent.slug and a.deleted_at is null
+  ) then
+    v_agent.slug := private.free_agent_slug(v_agent.organization_id, v_agent.name);
+  end if;
+  update public.agents as a
+  set deleted_at = null, slug = v_agent.slug
+  where a.id = v_agent.id
+  returning * into v_agent;
+  perform private.enforce_agent_limit(v_agent.organization_id);
+  return v_agent;
+end
+$$;
+
+create function public.restore_agent(agent_id uuid) returns public.agents
+language sql volatile
+set search_path = ''
+as $$
+  select private.restore_agent(agent_id)
+$$;
+comment on function public.restore_agent(uuid) is
+  E'Brings a deleted agent back.\nIts creator and admins may; it gets another slug when its own was taken meanwhile. Errors: agent_not_found, agent_limit_reached, external_key_taken.';
+grant execute on function private.restore_agent(uuid) to authenticated;
+grant execute on function public.restore_agent(uuid) to authenticated;
+
+insert into private.deletable_kinds (kind, relation, creator_column)
+values ('agent', 'public.agents', 'created_by_id');
+
+insert into private.personal_data (section, relation, user_column)
+values
+  ('agents', 'public.agents', 'created_by_id'),
+  ('agents_shared_with_you', 'public.agent_shares', 'user_id');
 
 -- migrate:down
