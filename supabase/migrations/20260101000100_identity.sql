@@ -790,6 +790,18 @@ comment on function private.notify_user(uuid, text, jsonb) is
 -- statements, so nothing that a person types at sign-up may make them fail.
 -- ---------------------------------------------------------------------------------------------------
 
+create function private.with_random_suffix(label text, max_length integer) returns text
+language sql volatile
+set search_path = ''
+as $$
+  select concat_ws(
+    '-',
+    nullif(rtrim(left(with_random_suffix.label, with_random_suffix.max_length - 7), '-'), ''),
+    left(gen_random_uuid()::text, 6))
+$$;
+comment on function private.with_random_suffix(text, integer) is
+  'A slug that is most likely free, for one that is taken.';
+
 create function private.add_organization(
   name text,
   is_personal boolean,
@@ -802,18 +814,13 @@ declare
   v_slug text := coalesce(nullif(private.slugify(add_organization.name), ''), 'organization');
   v_organization public.organizations;
 begin
-  for v_try in 0..20 loop
+  loop
     insert into public.organizations (name, slug, is_personal)
-    values (
-      add_organization.name,
-      case v_try
-        when 0 then v_slug
-        else rtrim(left(v_slug, 90), '-') || '-' || left(gen_random_uuid()::text, 3 + v_try)
-      end,
-      add_organization.is_personal)
+    values (add_organization.name, v_slug, add_organization.is_personal)
     on conflict (slug) where deleted_at is null do nothing
     returning * into v_organization;
     exit when found;
+    v_slug := private.with_random_suffix(private.slugify(add_organization.name), 100);
   end loop;
   insert into public.organization_members (organization_id, user_id, role)
   values (v_organization.id, add_organization.owner_id, 'owner');
@@ -839,19 +846,17 @@ declare
   v_profile public.profiles;
 begin
   v_username := coalesce(nullif(rtrim(left(v_username, 40), '-'), ''), 'user');
-  for v_try in 0..20 loop
+  loop
     insert into public.profiles (id, username, full_name, avatar_url)
     values (
       add_person.user_id,
-      case v_try
-        when 0 then v_username
-        else rtrim(left(v_username, 16), '-') || '-' || left(gen_random_uuid()::text, 3 + v_try)
-      end,
+      v_username,
       v_full_name,
       case when v_avatar_url ~* '^https?://' and length(v_avatar_url) <= 2048 then v_avatar_url end)
     on conflict (username) do nothing
     returning * into v_profile;
     exit when found;
+    v_username := private.with_random_suffix(v_username, 40);
   end loop;
   perform private.add_organization(
     coalesce(trim(v_profile.full_name), v_profile.username), true, v_profile.id);
@@ -1238,6 +1243,8 @@ create function private.create_organization(name text, slug text) returns public
 language plpgsql volatile security definer
 set search_path = ''
 as $$
+-- `on conflict` takes bare column names, which are arguments' names, too.
+#variable_conflict use_column
 declare
   v_user_id uuid := private.require_user();
   v_name text := trim(create_organization.name);
@@ -1418,7 +1425,7 @@ begin
     -- Its slug has been given to another one meanwhile.
     update public.organizations as o
     set deleted_at = null,
-      slug = rtrim(left(o.slug, 91), '-') || '-' || left(gen_random_uuid()::text, 8)
+      slug = private.with_random_suffix(o.slug, 100)
     where o.id = v_organization.id
     returning * into v_organization;
   end;
@@ -1463,6 +1470,8 @@ create function private.invite_member(organization_id uuid, email text, role pub
 language plpgsql volatile security definer
 set search_path = ''
 as $$
+-- `on conflict` takes bare column names, which are arguments' names, too.
+#variable_conflict use_column
 declare
   v_email text := lower(trim(invite_member.email));
 begin

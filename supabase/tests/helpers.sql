@@ -104,17 +104,7 @@ create or replace function tests.create_organization(owner uuid, name text) retu
 language sql volatile
 set search_path = ''
 as $$
-  with organization as (
-    insert into public.organizations (name, slug)
-    values (
-      create_organization.name,
-      private.slugify(create_organization.name) || '-' || left(gen_random_uuid()::text, 8))
-    returning id
-  ), membership as (
-    insert into public.organization_members (organization_id, user_id, role)
-    select id, create_organization.owner, 'owner' from organization
-  )
-  select id from organization
+  select (private.add_organization(create_organization.name, false, create_organization.owner)).id
 $$;
 
 -- Seats are made where they run out: who tests the quota invites or inserts itself.
@@ -135,6 +125,27 @@ begin
   where o.id = add_member.organization_id;
   insert into public.organization_members (organization_id, user_id, role)
   values (add_member.organization_id, add_member.user_id, add_member.role);
+end
+$$;
+
+-- What a refused statement answers with: the code of ours in its detail, else PostgreSQL's. Null when it
+-- was not refused.
+create or replace function tests.code_of(statement text) returns text
+language plpgsql volatile
+set search_path = public, extensions
+as $$
+declare
+  v_detail text;
+begin
+  execute code_of.statement;
+  return null;
+exception when others then
+  get stacked diagnostics v_detail = pg_exception_detail;
+  return case
+    when sqlstate like 'PT%' then v_detail
+    when sqlstate = 'PGRST' then sqlerrm::jsonb ->> 'details'
+    else sqlstate
+  end;
 end
 $$;
 
