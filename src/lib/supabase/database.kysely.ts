@@ -41,6 +41,12 @@ export type ParameterType = "boolean" | "date" | "json" | "multiselect" | "numbe
 
 export type PrivateAgentCounter = "favorite_count" | "fork_count" | "install_count" | "rating_count" | "rating_sum" | "share_count" | "total_uses" | "view_count";
 
+export type ScheduleFrequency = "daily" | "hourly" | "minutes" | "monthly" | "once" | "weekly";
+
+export type ScheduleOverlap = "allow" | "skip";
+
+export type TeamType = "collaborate" | "coordinate" | "route";
+
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export type ToolType = "agent" | "api" | "custom" | "database" | "file" | "function" | "integration" | "mcp";
@@ -773,6 +779,69 @@ export interface Profiles {
   username: string;
 }
 
+export interface ScheduleRuns {
+  created_at: Generated<Timestamp>;
+  due_at: Timestamp;
+  error_code: string | null;
+  error_message: string | null;
+  execution_id: string | null;
+  outcome: string;
+  schedule_id: string;
+}
+
+export interface Schedules {
+  agent_id: string | null;
+  consecutive_failures: Generated<number>;
+  created_at: Generated<Timestamp>;
+  created_by_id: Generated<string>;
+  /**
+   * For monthly; in shorter months the last day, so 31 is always the last. Null: that of starts_at.
+   */
+  day_of_month: number | null;
+  /**
+   * ISO days for weekly, 1 is Monday; null: that of starts_at.
+   */
+  days_of_week: number[] | null;
+  enabled: Generated<boolean>;
+  /**
+   * Nothing runs after it.
+   */
+  ends_at: Timestamp | null;
+  frequency: ScheduleFrequency;
+  id: Generated<string>;
+  /**
+   * What each run gets, as run_agent, run_team and run_workflow take it.
+   */
+  input: Generated<Json>;
+  /**
+   * Every so many minutes, hours, days, weeks or months, counted from starts_at.
+   */
+  interval: Generated<number>;
+  last_run_at: Timestamp | null;
+  name: string;
+  /**
+   * Null when nothing is to come.
+   */
+  next_run_at: Timestamp | null;
+  organization_id: string;
+  /**
+   * What happens to a slot while the run before it still goes on.
+   */
+  overlap: Generated<ScheduleOverlap>;
+  /**
+   * The anchor that intervals count from, and the instant of once; nothing runs before it.
+   */
+  starts_at: Generated<Timestamp>;
+  team_id: string | null;
+  /**
+   * Local time for daily, weekly and monthly; null: that of starts_at.
+   */
+  time_of_day: string | null;
+  timezone: Generated<string>;
+  updated_at: Generated<Timestamp>;
+  workflow_id: string | null;
+}
+
 export interface Settings {
   created_at: Generated<Timestamp>;
   created_by_id: Generated<string | null>;
@@ -785,6 +854,35 @@ export interface Settings {
   slug: string;
   updated_at: Generated<Timestamp>;
   value: Generated<Json>;
+}
+
+export interface TeamAgents {
+  agent_id: string;
+  created_at: Generated<Timestamp>;
+  organization_id: string;
+  position: number;
+  team_id: string;
+}
+
+export interface Teams {
+  created_at: Generated<Timestamp>;
+  created_by_id: Generated<string>;
+  deleted_at: Timestamp | null;
+  description: Generated<string>;
+  id: Generated<string>;
+  /**
+   * Provider and name, as in public.models: the model that routes, delegates and synthesises.
+   */
+  leader_model: Generated<string>;
+  /**
+   * What the leader is told beyond its task.
+   */
+  leader_prompt: Generated<string>;
+  name: string;
+  organization_id: string;
+  slug: string;
+  type: TeamType;
+  updated_at: Generated<Timestamp>;
 }
 
 export interface Tokens {
@@ -825,6 +923,40 @@ export interface Tools {
   requires_approval: Generated<boolean>;
   tool_type: ToolType;
   updated_at: Generated<Timestamp>;
+}
+
+export interface Workflows {
+  created_at: Generated<Timestamp>;
+  created_by_id: Generated<string>;
+  /**
+   * {"nodes": [{"id", "type", "data"}], "edges": [{"source", "target", "conditional"?, "data"?}], "recursion_limit"?}, with the nodes __start__ and __end__.
+   */
+  definition: Json;
+  deleted_at: Timestamp | null;
+  description: Generated<string>;
+  id: Generated<string>;
+  /**
+   * Inactive workflows are kept, and neither run nor scheduled.
+   */
+  is_active: Generated<boolean>;
+  name: string;
+  organization_id: string;
+  slug: string;
+  updated_at: Generated<Timestamp>;
+  /**
+   * Counts up with each change of the definition.
+   */
+  version: Generated<number>;
+}
+
+export interface WorkflowVersions {
+  created_at: Generated<Timestamp>;
+  created_by_id: string;
+  definition: Json;
+  id: Generated<string>;
+  organization_id: string;
+  version: number;
+  workflow_id: string;
 }
 
 export interface DB {
@@ -869,7 +1001,13 @@ export interface DB {
   "private.upkeep_tasks": PrivateUpkeepTasks;
   "private.worker_turns": PrivateWorkerTurns;
   profiles: Profiles;
+  schedule_runs: ScheduleRuns;
+  schedules: Schedules;
   settings: Settings;
+  team_agents: TeamAgents;
+  teams: Teams;
   tokens: Tokens;
   tools: Tools;
+  workflow_versions: WorkflowVersions;
+  workflows: Workflows;
 }

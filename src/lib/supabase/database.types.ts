@@ -1331,6 +1331,158 @@ export type Database = {
         }
         Relationships: []
       }
+      schedule_runs: {
+        Row: {
+          created_at: string
+          due_at: string
+          error_code: string | null
+          error_message: string | null
+          execution_id: string | null
+          outcome: string
+          schedule_id: string
+        }
+        Insert: {
+          created_at?: string
+          due_at: string
+          error_code?: string | null
+          error_message?: string | null
+          execution_id?: string | null
+          outcome: string
+          schedule_id: string
+        }
+        Update: {
+          created_at?: string
+          due_at?: string
+          error_code?: string | null
+          error_message?: string | null
+          execution_id?: string | null
+          outcome?: string
+          schedule_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "schedule_runs_schedule_id_fkey"
+            columns: ["schedule_id"]
+            referencedRelation: "schedules"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      schedules: {
+        Row: {
+          agent_id: string | null
+          consecutive_failures: number
+          created_at: string
+          created_by_id: string
+          day_of_month: number | null
+          days_of_week: number[] | null
+          enabled: boolean
+          ends_at: string | null
+          frequency: Database["public"]["Enums"]["schedule_frequency"]
+          id: string
+          input: NonNullable<Json>
+          interval: number
+          last_run_at: string | null
+          name: string
+          next_run_at: string | null
+          organization_id: string
+          overlap: Database["public"]["Enums"]["schedule_overlap"]
+          starts_at: string
+          team_id: string | null
+          time_of_day: string | null
+          timezone: string
+          updated_at: string
+          workflow_id: string | null
+        }
+        Insert: {
+          agent_id?: string | null
+          consecutive_failures?: number
+          created_at?: string
+          created_by_id?: string
+          day_of_month?: number | null
+          days_of_week?: number[] | null
+          enabled?: boolean
+          ends_at?: string | null
+          frequency: Database["public"]["Enums"]["schedule_frequency"]
+          id?: string
+          input?: NonNullable<Json>
+          interval?: number
+          last_run_at?: string | null
+          name: string
+          next_run_at?: string | null
+          organization_id: string
+          overlap?: Database["public"]["Enums"]["schedule_overlap"]
+          starts_at?: string
+          team_id?: string | null
+          time_of_day?: string | null
+          timezone?: string
+          updated_at?: string
+          workflow_id?: string | null
+        }
+        Update: {
+          agent_id?: string | null
+          consecutive_failures?: number
+          created_at?: string
+          created_by_id?: string
+          day_of_month?: number | null
+          days_of_week?: number[] | null
+          enabled?: boolean
+          ends_at?: string | null
+          frequency?: Database["public"]["Enums"]["schedule_frequency"]
+          id?: string
+          input?: NonNullable<Json>
+          interval?: number
+          last_run_at?: string | null
+          name?: string
+          next_run_at?: string | null
+          organization_id?: string
+          overlap?: Database["public"]["Enums"]["schedule_overlap"]
+          starts_at?: string
+          team_id?: string | null
+          time_of_day?: string | null
+          timezone?: string
+          updated_at?: string
+          workflow_id?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "schedules_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "schedules_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "schedules_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "schedules_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "schedules_team_id_organization_id_fkey"
+            columns: ["team_id", "organization_id"]
+            referencedRelation: "teams"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "schedules_workflow_id_organization_id_fkey"
+            columns: ["workflow_id", "organization_id"]
+            referencedRelation: "workflows"
+            referencedColumns: ["id", "organization_id"]
+          },
+        ]
+      }
       settings: {
         Row: {
           created_at: string
@@ -1371,6 +1523,107 @@ export type Database = {
           },
           {
             foreignKeyName: "settings_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      team_agents: {
+        Row: {
+          agent_id: string
+          created_at: string
+          organization_id: string
+          position: number
+          team_id: string
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          organization_id: string
+          position: number
+          team_id: string
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          organization_id?: string
+          position?: number
+          team_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "team_agents_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "team_agents_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "team_agents_team_id_organization_id_fkey"
+            columns: ["team_id", "organization_id"]
+            referencedRelation: "teams"
+            referencedColumns: ["id", "organization_id"]
+          },
+        ]
+      }
+      teams: {
+        Row: {
+          created_at: string
+          created_by_id: string
+          deleted_at: string | null
+          description: string
+          id: string
+          leader_model: string
+          leader_prompt: string
+          name: string
+          organization_id: string
+          slug: string
+          type: Database["public"]["Enums"]["team_type"]
+          updated_at: string
+        }
+        Insert: {
+          created_at?: string
+          created_by_id?: string
+          deleted_at?: string | null
+          description?: string
+          id?: string
+          leader_model?: string
+          leader_prompt?: string
+          name: string
+          organization_id: string
+          slug: string
+          type: Database["public"]["Enums"]["team_type"]
+          updated_at?: string
+        }
+        Update: {
+          created_at?: string
+          created_by_id?: string
+          deleted_at?: string | null
+          description?: string
+          id?: string
+          leader_model?: string
+          leader_prompt?: string
+          name?: string
+          organization_id?: string
+          slug?: string
+          type?: Database["public"]["Enums"]["team_type"]
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "teams_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "teams_organization_id_fkey"
             columns: ["organization_id"]
             referencedRelation: "organizations"
             referencedColumns: ["id"]
@@ -1472,6 +1725,107 @@ export type Database = {
           },
           {
             foreignKeyName: "tools_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      workflow_versions: {
+        Row: {
+          created_at: string
+          created_by_id: string
+          definition: NonNullable<Json>
+          id: string
+          organization_id: string
+          version: number
+          workflow_id: string
+        }
+        Insert: {
+          created_at?: string
+          created_by_id: string
+          definition: NonNullable<Json>
+          id?: string
+          organization_id: string
+          version: number
+          workflow_id: string
+        }
+        Update: {
+          created_at?: string
+          created_by_id?: string
+          definition?: NonNullable<Json>
+          id?: string
+          organization_id?: string
+          version?: number
+          workflow_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "workflow_versions_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "workflow_versions_workflow_id_organization_id_fkey"
+            columns: ["workflow_id", "organization_id"]
+            referencedRelation: "workflows"
+            referencedColumns: ["id", "organization_id"]
+          },
+        ]
+      }
+      workflows: {
+        Row: {
+          created_at: string
+          created_by_id: string
+          definition: NonNullable<Json>
+          deleted_at: string | null
+          description: string
+          id: string
+          is_active: boolean
+          name: string
+          organization_id: string
+          slug: string
+          updated_at: string
+          version: number
+        }
+        Insert: {
+          created_at?: string
+          created_by_id?: string
+          definition: NonNullable<Json>
+          deleted_at?: string | null
+          description?: string
+          id?: string
+          is_active?: boolean
+          name: string
+          organization_id: string
+          slug: string
+          updated_at?: string
+          version?: number
+        }
+        Update: {
+          created_at?: string
+          created_by_id?: string
+          definition?: NonNullable<Json>
+          deleted_at?: string | null
+          description?: string
+          id?: string
+          is_active?: boolean
+          name?: string
+          organization_id?: string
+          slug?: string
+          updated_at?: string
+          version?: number
+        }
+        Relationships: [
+          {
+            foreignKeyName: "workflows_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "workflows_organization_id_fkey"
             columns: ["organization_id"]
             referencedRelation: "organizations"
             referencedColumns: ["id"]
@@ -1805,6 +2159,29 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      delete_team: {
+        Args: { team_id: string }
+        Returns: {
+          created_at: string
+          created_by_id: string
+          deleted_at: string | null
+          description: string
+          id: string
+          leader_model: string
+          leader_prompt: string
+          name: string
+          organization_id: string
+          slug: string
+          type: Database["public"]["Enums"]["team_type"]
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "teams"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       delete_token: {
         Args: { key: string; organization_id?: string }
         Returns: {
@@ -1818,6 +2195,29 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "tokens"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      delete_workflow: {
+        Args: { workflow_id: string }
+        Returns: {
+          created_at: string
+          created_by_id: string
+          definition: NonNullable<Json>
+          deleted_at: string | null
+          description: string
+          id: string
+          is_active: boolean
+          name: string
+          organization_id: string
+          slug: string
+          updated_at: string
+          version: number
+        }
+        SetofOptions: {
+          from: "*"
+          to: "workflows"
           isOneToOne: true
           isSetofReturn: false
         }
@@ -1971,6 +2371,10 @@ export type Database = {
           is_current: boolean
           user_agent: string
         }[]
+      }
+      preview_schedule: {
+        Args: { count?: number; schedule_id: string }
+        Returns: string[]
       }
       publish_agent_version: {
         Args: {
@@ -2127,6 +2531,52 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "organizations"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      restore_team: {
+        Args: { team_id: string }
+        Returns: {
+          created_at: string
+          created_by_id: string
+          deleted_at: string | null
+          description: string
+          id: string
+          leader_model: string
+          leader_prompt: string
+          name: string
+          organization_id: string
+          slug: string
+          type: Database["public"]["Enums"]["team_type"]
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "teams"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      restore_workflow: {
+        Args: { workflow_id: string }
+        Returns: {
+          created_at: string
+          created_by_id: string
+          definition: NonNullable<Json>
+          deleted_at: string | null
+          description: string
+          id: string
+          is_active: boolean
+          name: string
+          organization_id: string
+          slug: string
+          updated_at: string
+          version: number
+        }
+        SetofOptions: {
+          from: "*"
+          to: "workflows"
           isOneToOne: true
           isSetofReturn: false
         }
@@ -2293,6 +2743,15 @@ export type Database = {
         | "multiselect"
         | "date"
         | "json"
+      schedule_frequency:
+        | "once"
+        | "minutes"
+        | "hourly"
+        | "daily"
+        | "weekly"
+        | "monthly"
+      schedule_overlap: "skip" | "allow"
+      team_type: "route" | "coordinate" | "collaborate"
       tool_type:
         | "function"
         | "api"
@@ -2445,6 +2904,16 @@ export const Constants = {
         "date",
         "json",
       ],
+      schedule_frequency: [
+        "once",
+        "minutes",
+        "hourly",
+        "daily",
+        "weekly",
+        "monthly",
+      ],
+      schedule_overlap: ["skip", "allow"],
+      team_type: ["route", "coordinate", "collaborate"],
       tool_type: [
         "function",
         "api",
