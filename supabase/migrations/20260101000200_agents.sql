@@ -1149,8 +1149,10 @@ begin
   for v_parameter in select * from jsonb_array_elements(resolve_parameters.parameters) loop
     v_name := v_parameter ->> 'name';
     v_value := coalesce(nullif(given -> v_name, 'null'), nullif(v_parameter -> 'default_value', 'null'));
-    if v_value is null then
-      continue when not (v_parameter ->> 'required')::boolean;
+    if v_value is null and not (v_parameter ->> 'required')::boolean then
+      v_resolved := v_resolved || jsonb_build_object(v_name, null);
+      continue;
+    elsif v_value is null then
       raise sqlstate 'PT400' using
         message = format('The parameter "%s" is missing.', v_name),
         detail = 'parameter_missing',
@@ -1183,7 +1185,7 @@ begin
 end
 $$;
 comment on function private.resolve_parameters(jsonb, jsonb) is
-  'A run''s parameters: what was given, checked against a version''s definitions, with defaults filled in. Optional ones without a value are left out.';
+  'A run''s parameters: what was given, checked against a version''s definitions, with defaults filled in. Optional ones without a value are null: their place in a prompt stays empty.';
 
 -- ---------------------------------------------------------------------------------------------------
 -- agent_variables: values that an agent runs with. Strangers do not see the draft's.

@@ -93,7 +93,7 @@ select is(pg_temp.code('{"type": "string"}', 'null'), 'parameter_missing', 'null
 select is(private.resolve_parameters('[{"name": "p", "type": "string", "required": true, "default_value": "d", "validation_rules": {}}]', '{}'),
   '{"p": "d"}', 'a default stands in');
 select is(private.resolve_parameters('[{"name": "p", "type": "string", "required": false, "default_value": null, "validation_rules": {}}]', null),
-  '{}', 'an optional one can be left out');
+  '{"p": null}', 'an optional one can be left out');
 select is(private.resolve_parameters('[]', '{}'), '{}', 'no parameters are right for an agent without');
 select throws_ok($$select private.resolve_parameters('[{"name": "topic", "type": "string", "required": true}]', '{}')$$,
   'PT400', 'The parameter "topic" is missing.', 'an error names the parameter that is missing');
