@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { App } from '@supabase/lite';
 import { type PostgresConnection, createPostgresConnection } from '@supabase/lite/postgres';
 import { type Mail, createAuthMailer, mailRequest } from './auth-mail.ts';
-import { readBody, sendJson, sendResponse, toRequest } from './http.ts';
+import { readBody, sendJson, sendResponse, toRequest, urlOf } from './http.ts';
 import { type Caller, verifyToken } from './jwt.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -112,7 +112,7 @@ export function startAuth(options: AuthOptions): Auth {
   ): Promise<void> {
     const body = await readBody(request, MAX_BODY_BYTES);
     const fields = parseFields(body);
-    const url = new URL(request.url ?? '/', options.apiUrl);
+    const url = urlOf(request);
     const route = `${request.method} ${url.pathname.replace(/^\/auth\/v1/, '')}`;
     const email = text(fields['email'])?.trim().toLowerCase() ?? '';
 

@@ -1,69 +1,35 @@
 // The one door of the embedded stack, on the Supabase CLI's port: unmodified supabase-js talks to it as
-// to a hosted project. It knows who calls (API keys), passes the data API on to PostgREST, and hands
-// the rest to Auth, Storage and the live channel.
+// to a hosted project. It makes out who calls, counts the requests of API keys, and hands each request
+// to PostgREST, Auth, Storage or the live channel.
 
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import {
-  Agent,
-  type IncomingMessage,
-  type ServerResponse,
-  request as httpRequest,
-} from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
-import { Transform, pipeline } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import postgres from 'postgres';
-import { type Auth, startAuth } from './auth.ts';
+import { startAuth } from './auth.ts';
 import type { Mail } from './auth-mail.ts';
-import { BodyTooLarge, listen, sendJson } from './http.ts';
+import { BodyTooLarge, listen, sendJson, urlOf } from './http.ts';
 import { type ApiRole, type Caller, signToken } from './jwt.ts';
 import { startLive } from './live.ts';
+import { Unavailable, createRest } from './rest.ts';
+import { startStorage } from './storage.ts';
 
-const MAX_REST_BODY_BYTES = 32 * 1024 * 1024;
-const UPSTREAM_TIMEOUT_MS = 65_000;
 const ROLE_TOKEN_SECONDS = 60;
+const API_KEY_PREFIX_LENGTH = 12;
 
-/** Paths of Auth that a browser opens by following a link, so without headers of ours. */
-const PATHS_WITHOUT_KEY = /^\/auth\/v1\/(verify|callback|authorize|\.well-known\/.*)$/;
+/** What a browser opens by following a link or showing a picture, so without headers of ours. */
+const OPEN_REQUESTS = [
+  /^GET \/auth\/v1\/(verify|callback|authorize|\.well-known\/.*)$/,
+  /^(GET|HEAD) \/storage\/v1\/object\/(info\/)?(public|sign)\//,
+  /^PUT \/storage\/v1\/object\/upload\/sign\//,
+];
 
-/** Headers that end at the gateway: of one connection only, or never to be believed from outside. */
-const HEADERS_NOT_FORWARDED = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-  'host',
-  'cookie',
-  'apikey',
-  'authorization',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
-  'x-real-ip',
-  'x-request-id',
-]);
-
+/** What scripts of other origins may read of an answer. */
 const EXPOSED_HEADERS = [
-  'content-range',
-  'content-location',
-  'content-profile',
-  'content-length',
-  'location',
-  'preference-applied',
-  'range-unit',
-  'retry-after',
-  'etag',
-  'x-request-id',
-  'x-sb-error-code',
-  'x-supabase-api-version',
-  'sb-auth-session-id',
+  ...['content-range', 'content-location', 'content-profile', 'content-length', 'location'],
+  ...['preference-applied', 'range-unit', 'retry-after', 'etag', 'x-request-id'],
+  ...['x-sb-error-code', 'x-supabase-api-version', 'sb-auth-session-id'],
 ].join(', ');
 
 export type GatewayOptions = {
@@ -91,164 +57,88 @@ export type Gateway = { url: string; close(): Promise<void> };
 
 /** Starts the gateway. Rejects with `EADDRINUSE` when the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { jwtSecret, databaseUrls } = options;
   const log = options.log ?? (() => {});
-  const agent = new Agent({ keepAlive: true, maxSockets: 128 });
-  const sql = postgres(options.databaseUrls.postgres, {
+  const listening = await listen(options.port, (request, response) => {
+    answer(request, response).catch((error: unknown) => fail(response, error));
+  });
+  listening.server.on('upgrade', upgrade);
+
+  const sql = postgres(databaseUrls.postgres, {
     max: 4,
     onnotice() {},
     connection: { application_name: 'gateway' },
   });
-  const restUrl = new URL(options.restUrl);
-
-  const listening = await listen(options.port, (request, response) => {
-    answer(request, response).catch((error: unknown) => fail(response, error));
-  });
-  const auth: Auth = startAuth({
-    databaseUrl: options.databaseUrls.auth,
-    jwtSecret: options.jwtSecret,
+  const rest = createRest(options.restUrl);
+  const auth = startAuth({
+    databaseUrl: databaseUrls.auth,
+    jwtSecret,
     apiUrl: listening.url,
     siteUrl: options.siteUrl,
     redirectUrls: options.redirectUrls ?? [],
     confirmEmail: options.confirmEmail ?? false,
     sendMail: options.sendMail,
   });
-  const live = startLive({
-    databaseUrl: options.databaseUrls.realtime,
-    jwtSecret: options.jwtSecret,
-    roleOfKey,
+  const live = startLive({ databaseUrl: databaseUrls.realtime, jwtSecret, roleOfKey, log });
+  const storage = startStorage({
+    databaseUrl: databaseUrls.storage,
+    jwtSecret,
+    dir: options.storageDir,
     log,
-  });
-  listening.server.on('upgrade', (request, socket, head) => {
-    const caller = identify(request);
-    const path = new URL(request.url ?? '/', listening.url).pathname;
-    if (path !== '/realtime/v1/websocket') socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
-    else if ('message' in caller) socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
-    else live.connect(request, socket, head, caller);
   });
 
   return {
     url: listening.url,
     async close() {
-      // Open sockets would keep the server from closing.
+      // Open channels would keep the server from closing.
       await live.close();
       await listening.close();
-      agent.destroy();
-      await Promise.all([auth.close(), sql.end({ timeout: 1 })]);
+      rest.close();
+      await Promise.all([auth.close(), storage.close(), sql.end({ timeout: 1 })]);
     },
   };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = randomUUID();
-    setCors(request, response);
     response.setHeader('x-request-id', requestId);
+    setCors(request, response);
     if (request.method === 'OPTIONS') {
       response.writeHead(204).end();
       return;
     }
 
-    const path = new URL(request.url ?? '/', listening.url).pathname;
-    const service = /^\/(rest|auth|storage|realtime|functions|graphql)\/v1(?:\/|$)/.exec(path)?.[1];
+    const url = urlOf(request);
+    const service = /^\/(rest|auth|storage|realtime|functions|graphql)\/v1(?:\/|$)/.exec(
+      url.pathname,
+    )?.[1];
     if (service === undefined) return notFound(response, 'There is nothing at this address.');
     if (service === 'functions') return notFound(response, 'This server runs no Edge Functions.');
-    if (service === 'graphql')
-      return notFound(response, 'This server offers no GraphQL. Use /rest/v1.');
+    if (service === 'graphql') return notFound(response, 'This server offers no GraphQL.');
 
-    const caller = PATHS_WITHOUT_KEY.test(path) ? STRANGER : identify(request);
-    if ('message' in caller) {
-      sendJson(response, 401, caller);
-      return;
-    }
-    if (service === 'auth') return auth.handle(request, response, caller, clientAddress(request));
+    const caller = identify(request, url);
+    if ('refusal' in caller) return sendJson(response, 401, caller.refusal);
+    const ip = addressOf(request);
+    if (service === 'auth') return auth.handle(request, response, caller, ip);
+    if (service === 'storage') return storage.handle(request, response, caller);
     if (service === 'realtime') return live.handle(request, response, caller);
-    return rest(request, response, caller, requestId);
+
+    const wait = await secondsToWait(header(request, 'x-api-key'));
+    if (wait !== null) return sendJson(response, 429, rateLimited(wait), retryAfter(wait));
+    await rest.handle(request, response, url, {
+      // What PostgREST believes: made anew for each request, and void a minute later.
+      authorization: `Bearer ${caller.userToken ?? roleToken(caller.keyRole)}`,
+      'x-forwarded-for': ip,
+      'x-request-id': requestId,
+    });
   }
 
-  /** Passes a request on to PostgREST, as a stream in both directions. */
-  async function rest(
-    request: IncomingMessage,
-    response: ServerResponse,
-    caller: Caller,
-    requestId: string,
-  ): Promise<void> {
-    const apiKey = request.headers['x-api-key'];
-    if (typeof apiKey === 'string' && apiKey !== '') {
-      const wait = await countApiRequest(sql, apiKey);
-      if (wait !== null) {
-        sendJson(
-          response,
-          429,
-          {
-            code: 'rate_limited',
-            message: 'This API key has used up its requests of this minute.',
-            details: 'rate_limited',
-            hint: `Wait ${wait} seconds.`,
-          },
-          { 'retry-after': String(wait) },
-        );
-        return;
-      }
-    }
-
-    const length = Number(request.headers['content-length'] ?? 0);
-    if (length > MAX_REST_BODY_BYTES) throw new BodyTooLarge();
-    const hasBody = length > 0 || request.headers['transfer-encoding'] !== undefined;
-    const headers: Record<string, string | string[]> = {
-      authorization: `Bearer ${caller.userToken ?? roleToken(caller.keyRole)}`,
-      'x-forwarded-for': clientAddress(request),
-      'x-request-id': requestId,
-    };
-    for (const [name, value] of Object.entries(request.headers)) {
-      if (value !== undefined && !HEADERS_NOT_FORWARDED.has(name)) headers[name] = value;
-    }
-
-    await new Promise<void>((resolve, reject) => {
-      const send = (mayRetry: boolean): void => {
-        const upstream = httpRequest(
-          {
-            agent,
-            host: restUrl.hostname,
-            port: restUrl.port,
-            method: request.method,
-            path: (request.url ?? '')
-              .replace(/^\/rest\/v1\/?/, '/')
-              .replace(/([?&])apikey=[^&]*&?/, '$1'),
-            headers,
-            timeout: UPSTREAM_TIMEOUT_MS,
-          },
-          (reply) => {
-            for (const [name, value] of Object.entries(reply.headers)) {
-              if (
-                value !== undefined &&
-                !HEADERS_NOT_FORWARDED.has(name) &&
-                !name.startsWith('access-control-')
-              ) {
-                response.setHeader(name, value);
-              }
-            }
-            response.writeHead(reply.statusCode ?? 502);
-            pipeline(reply, response, (error) => (error ? reject(error) : resolve()));
-          },
-        );
-        upstream.on('timeout', () =>
-          upstream.destroy(new Error('PostgREST did not answer in time')),
-        );
-        upstream.on('error', (error) => {
-          // A kept-alive connection may have died unseen, with PostgREST itself: once more on a new one.
-          if (mayRetry && upstream.reusedSocket && !response.headersSent) send(false);
-          else reject(new Unavailable(error));
-        });
-        response.once('close', () => upstream.destroy());
-        if (hasBody)
-          pipeline(
-            request,
-            limited(MAX_REST_BODY_BYTES),
-            upstream,
-            (error) => error && reject(error),
-          );
-        else upstream.end();
-      };
-      send(!hasBody && (request.method === 'GET' || request.method === 'HEAD'));
-    });
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const url = urlOf(request);
+    const caller = identify(request, url);
+    if (url.pathname !== '/realtime/v1/websocket') socket.end('HTTP/1.1 404 Not Found\r\n\r\n');
+    else if ('refusal' in caller) socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
+    else live.connect(request, socket, head, caller);
   }
 
   /**
@@ -256,17 +146,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
    * as a Bearer token too while nobody is signed in: that is no user's token. One of our own API keys
    * (x-api-key) needs no other; what it may do, the database decides.
    */
-  function identify(request: IncomingMessage): Caller | Refusal {
-    const key =
-      header(request, 'apikey') ??
-      new URL(request.url ?? '/', listening.url).searchParams.get('apikey');
-    const keyRole =
-      key !== null ? roleOfKey(key) : header(request, 'x-api-key') !== null ? 'anon' : null;
-    if (keyRole === null) return key === null ? NO_KEY : UNKNOWN_KEY;
-    if (keyRole === 'service_role' && /mozilla\//i.test(header(request, 'user-agent') ?? ''))
-      return SECRET_IN_BROWSER;
-    const bearer = /^Bearer (\S+)$/i.exec(header(request, 'authorization') ?? '')?.[1];
-    return { keyRole, userToken: bearer === undefined || bearer.startsWith('sb_') ? null : bearer };
+  function identify(request: IncomingMessage, url: URL): Caller | { refusal: Refusal } {
+    const bearer = /^Bearer (\S+)$/i.exec(header(request, 'authorization') ?? '')?.[1] ?? null;
+    const userToken = bearer === null || bearer.startsWith('sb_') ? null : bearer;
+    const key = header(request, 'apikey') ?? url.searchParams.get('apikey');
+    const keyRole = key === null ? null : roleOfKey(key);
+    if (keyRole === 'service_role' && /mozilla\//i.test(header(request, 'user-agent') ?? '')) {
+      return { refusal: SECRET_IN_BROWSER };
+    }
+    if (keyRole !== null) return { keyRole, userToken };
+    if (key === null && header(request, 'x-api-key') !== null)
+      return { keyRole: 'anon', userToken };
+    const isOpen = OPEN_REQUESTS.some((open) => open.test(`${request.method} ${url.pathname}`));
+    if (isOpen) return { keyRole: 'anon', userToken: null };
+    return { refusal: key === null ? NO_KEY : UNKNOWN_KEY };
   }
 
   function roleOfKey(key: string): ApiRole | null {
@@ -274,69 +167,47 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return same(key, options.secretKey) ? 'service_role' : null;
   }
 
-  /** What PostgREST believes, made anew for each request and gone a minute later. */
   function roleToken(role: ApiRole): string {
-    return signToken({ iss: 'supabase', role }, options.jwtSecret, ROLE_TOKEN_SECONDS);
+    return signToken({ iss: 'supabase', role }, jwtSecret, ROLE_TOKEN_SECONDS);
   }
 
-  function clientAddress(request: IncomingMessage): string {
+  function addressOf(request: IncomingMessage): string {
     const socket = request.socket.remoteAddress ?? '';
     if (!options.trustProxy) return socket;
     const last = header(request, 'x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
     return isIP(last) ? last : socket;
   }
 
+  /**
+   * Counts a request made with one of our own API keys: null when it may go on, else how long its
+   * holder has to wait. Before the migrations have run there are no such keys and nothing to count.
+   */
+  async function secondsToWait(apiKey: string | null): Promise<number | null> {
+    if (apiKey === null) return null;
+    const prefix = apiKey.slice(0, API_KEY_PREFIX_LENGTH);
+    const hash = createHash('sha256').update(apiKey).digest();
+    try {
+      const [row] = await sql<{ allowed: boolean; retry_after: number }[]>`
+        select allowed, retry_after from private.count_api_request(${prefix}, ${hash})`;
+      return row && !row.allowed ? Math.max(1, row.retry_after) : null;
+    } catch (error) {
+      if (error instanceof postgres.PostgresError && NOT_THERE.has(error.code)) return null;
+      throw error;
+    }
+  }
+
   function fail(response: ServerResponse, error: unknown): void {
     if (response.writableEnded || response.destroyed) return;
     if (error instanceof BodyTooLarge) {
-      sendJson(
-        response,
-        413,
-        { code: 'body_too_large', message: 'The request is too large.' },
-        { connection: 'close' },
-      );
-    } else if (error instanceof Unavailable || isConnectionError(error)) {
-      sendJson(
-        response,
-        503,
-        {
-          code: 'unavailable',
-          message: 'The server is starting or restarting.',
-          details: 'unavailable',
-          hint: 'Try again in a second.',
-        },
-        { 'retry-after': '1' },
-      );
+      sendJson(response, 413, { code: 'body_too_large', message: 'The request is too large.' });
+    } else if (error instanceof Unavailable || isLostConnection(error)) {
+      sendJson(response, 503, UNAVAILABLE, retryAfter(1));
     } else {
       log(`gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      sendJson(response, 500, {
-        code: 'internal_error',
-        message: 'The gateway failed.',
-        details: 'internal_error',
-      });
+      sendJson(response, 500, { code: 'internal_error', message: 'The gateway failed.' });
     }
   }
 }
-
-/**
- * Counts a request made with one of our own API keys. Answers null when it may go on, else the seconds
- * to wait. Before the migrations have run there are no such keys and nothing to count.
- */
-async function countApiRequest(sql: postgres.Sql, apiKey: string): Promise<number | null> {
-  const hash = createHash('sha256').update(apiKey).digest();
-  try {
-    const [row] = await sql<{ allowed: boolean; retry_after: number }[]>`
-      select allowed, retry_after from private.count_api_request(${apiKey.slice(0, 12)}, ${hash})`;
-    return row && !row.allowed ? Math.max(1, row.retry_after) : null;
-  } catch (error) {
-    if (error instanceof postgres.PostgresError && ['42883', '3F000'].includes(error.code))
-      return null;
-    throw error;
-  }
-}
-
-/** Somebody who follows a link of an e-mail. */
-const STRANGER: Caller = { keyRole: 'anon', userToken: null };
 
 type Refusal = { message: string; hint: string };
 const NO_KEY: Refusal = {
@@ -352,43 +223,38 @@ const SECRET_IN_BROWSER: Refusal = {
   hint: 'Secret API keys belong on servers; use the publishable key in browsers.',
 };
 
-/** A part behind the gateway did not answer. */
-class Unavailable extends Error {
-  constructor(cause: Error) {
-    super(cause.message, { cause });
-  }
-}
+// In the shape of PostgREST's own errors, which supabase-js hands on as they are.
+const UNAVAILABLE = {
+  code: 'unavailable',
+  message: 'The server is starting or restarting.',
+  details: 'unavailable',
+  hint: 'Try again in a second.',
+};
+const rateLimited = (seconds: number) => ({
+  code: 'rate_limited',
+  message: 'This API key has used up its requests of this minute.',
+  details: 'rate_limited',
+  hint: `Wait ${seconds} seconds.`,
+});
+const retryAfter = (seconds: number) => ({ 'retry-after': String(seconds) });
 
-function isConnectionError(error: unknown): boolean {
+/** Undefined function, and no such schema. */
+const NOT_THERE = new Set(['42883', '3F000']);
+
+function isLostConnection(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   // postgres.js names lost connections; class 57P is a server that shuts down or starts.
   return typeof code === 'string' && /^(ECONN|EPIPE|CONNECTION_|CONNECT_|57P0)/.test(code);
 }
 
 function setCors(request: IncomingMessage, response: ServerResponse): void {
+  const asked = header(request, 'access-control-request-headers');
   response.setHeader('access-control-allow-origin', '*');
   response.setHeader('access-control-expose-headers', EXPOSED_HEADERS);
   if (request.method !== 'OPTIONS') return;
-  response.setHeader(
-    'access-control-allow-methods',
-    'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
-  );
-  response.setHeader(
-    'access-control-allow-headers',
-    header(request, 'access-control-request-headers') ?? '*',
-  );
+  response.setHeader('access-control-allow-methods', 'GET, HEAD, POST, PUT, PATCH, DELETE');
+  response.setHeader('access-control-allow-headers', asked ?? '*');
   response.setHeader('access-control-max-age', '3600');
-}
-
-function limited(limit: number): Transform {
-  let size = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      size += chunk.length;
-      if (size > limit) done(new BodyTooLarge());
-      else done(null, chunk);
-    },
-  });
 }
 
 function notFound(response: ServerResponse, message: string): void {

@@ -14,6 +14,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 const HOST = '127.0.0.1';
+const NOWHERE = 'http://localhost';
 const MAX_HEADER_BYTES = 32 * 1024;
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 5 * 60_000;
@@ -38,7 +39,14 @@ export async function listen(port: number, listener: RequestListener): Promise<L
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: 65_000,
     },
-    listener,
+    (request, response) => {
+      // The rest of a refused body is read and forgotten; left unread it would block the connection.
+      response.once('finish', () => {
+        request.removeAllListeners('readable');
+        request.resume();
+      });
+      listener(request, response);
+    },
   );
   server.listen(port, HOST);
   await once(server, 'listening');
@@ -78,7 +86,8 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   if (Number(request.headers['content-length'] ?? 0) > limit) throw new BodyTooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // The connection must outlive a refused body, or the refusal never arrives.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limit) throw new BodyTooLarge();
     chunks.push(chunk);
@@ -86,14 +95,24 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   return Buffer.concat(chunks);
 }
 
+/**
+ * The address that a request asks for, its host left out: that is the client's word. What cannot be
+ * read as an address counts as the root.
+ */
+export function urlOf(request: IncomingMessage): URL {
+  const url = URL.parse(request.url ?? '/', NOWHERE) ?? new URL(NOWHERE);
+  return new URL(url.pathname + url.search, NOWHERE);
+}
+
 /** A Node request as the `Request` that fetch-style handlers take. */
 export function toRequest(request: IncomingMessage, body: Buffer, origin: string): Request {
+  const url = urlOf(request);
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
   const hasBody = body.length > 0 && request.method !== 'GET' && request.method !== 'HEAD';
-  return new Request(new URL(request.url ?? '/', origin), {
+  return new Request(new URL(url.pathname + url.search, origin), {
     method: request.method ?? 'GET',
     headers,
     ...(hasBody ? { body: new Uint8Array(body) } : {}),

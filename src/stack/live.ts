@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import postgres from 'postgres';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { readBody, sendJson } from './http.ts';
+import { readBody, sendJson, urlOf } from './http.ts';
 import { type ApiRole, type Caller, type Claims, claimsOf } from './jwt.ts';
 import {
   type Broadcast,
@@ -108,7 +108,7 @@ export function startLive(options: LiveOptions): Live {
   return { connect, handle, close };
 
   function connect(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void {
-    const version = new URL(request.url ?? '/', 'http://localhost').searchParams.get('vsn');
+    const version = urlOf(request).searchParams.get('vsn');
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const client: Client = {
         socket: webSocket,
@@ -289,7 +289,7 @@ export function startLive(options: LiveOptions): Live {
     response: ServerResponse,
     caller: Caller,
   ): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://localhost');
+    const url = urlOf(request);
     const match = /^\/realtime\/v1\/api\/broadcast(\/.*)?$/.exec(url.pathname);
     if (request.method !== 'POST' || match === null)
       return sendJson(response, 404, { message: 'Not found' });

@@ -6,7 +6,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type Mail, escapeHtml } from './auth-mail.ts';
-import { isLocalHost, listen, sendJson } from './http.ts';
+import { isLocalHost, listen, sendJson, urlOf } from './http.ts';
 
 const KEPT = 200;
 const ID = /^\d{13}-[0-9a-f-]{36}$/;
@@ -43,7 +43,7 @@ export async function startMailbox(options: { port: number; dir: string }): Prom
       sendJson(response, 403, { message: 'Open the mailbox as 127.0.0.1 or localhost.' });
       return;
     }
-    const url = new URL(request.url ?? '/', listening.url);
+    const url = urlOf(request);
     const [, id, part] = /^\/messages\/([^/]+)(\/html)?$/.exec(url.pathname) ?? [];
     if (url.pathname === '/api/messages') return api(request, response, url.searchParams.get('to'));
     if (request.method !== 'GET' && request.method !== 'HEAD')

@@ -18,11 +18,15 @@ import {
   sendJson,
   sendResponse,
   toRequest,
+  urlOf,
 } from './http.ts';
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const STATIC_FILES = fileURLToPath(
-  new URL('..', pathToFileURL(createRequire(import.meta.url).resolve('@supabase/lite/dist/manifest.json'))),
+  new URL(
+    '..',
+    pathToFileURL(createRequire(import.meta.url).resolve('@supabase/lite/dist/manifest.json')),
+  ),
 );
 const CONTENT_TYPES: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
@@ -65,7 +69,7 @@ export async function startStudio(options: { port: number; databaseUrl: string }
       sendJson(response, 403, { message: 'Open the table editor as 127.0.0.1 or localhost.' });
       return;
     }
-    const path = new URL(request.url ?? '/', listening.url).pathname;
+    const path = urlOf(request).pathname;
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('x-frame-options', 'DENY');
     response.setHeader('referrer-policy', 'no-referrer');
