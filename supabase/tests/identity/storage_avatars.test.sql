@@ -16,6 +16,8 @@ as $$
     'insert into storage.objects (bucket_id, name) values (''avatars'', %L)', folder || '/face.png'))
 $$;
 grant execute on function pg_temp.upload to public;
+-- As the Storage API sets it, which alone deletes rows together with their files.
+set local storage.allow_delete_query = 'true';
 
 select results_eq(
   $$select public, file_size_limit, allowed_mime_types from storage.buckets where id = 'avatars'$$,
