@@ -19,6 +19,8 @@ const ZONES = [
   ...['Australia/Lord_Howe', 'Australia/Sydney', 'Australia/Adelaide', 'Pacific/Apia'],
   ...['Pacific/Chatham', 'Pacific/Kiritimati', 'Pacific/Auckland', 'Atlantic/Azores'],
 ];
+/** Clocks there once skipped the end of a day; croner drops a slot that would move past midnight. */
+const ZONES_THAT_SKIPPED_MIDNIGHT = ['Asia/Pyongyang', 'Pacific/Apia'];
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const START = Date.UTC(2010, 0, 1);
@@ -173,6 +175,7 @@ function firstInstant(local: Temporal.PlainDateTime, timezone: string): number {
 function cron(schedule: Schedule, after: number): number | null | undefined {
   const { frequency, interval, timezone, starts_at, ends_at } = schedule;
   if (interval !== 1 || !['daily', 'weekly', 'monthly'].includes(frequency)) return undefined;
+  if (ZONES_THAT_SKIPPED_MIDNIGHT.includes(timezone)) return undefined;
   const start = Date.parse(starts_at);
   const anchor = zoned(start, timezone);
   const day = schedule.day_of_month ?? anchor.day;
