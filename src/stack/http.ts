@@ -12,6 +12,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
 
 const HOST = '127.0.0.1';
 const NOWHERE = 'http://localhost';
@@ -131,10 +132,7 @@ export async function sendResponse(response: ServerResponse, answer: Response): 
     response.end();
     return;
   }
-  await pipeline(
-    Readable.fromWeb(answer.body as import('node:stream/web').ReadableStream),
-    response,
-  );
+  await pipeline(Readable.fromWeb(answer.body as ReadableStream), response);
 }
 
 /** Whether a Host header names this machine: the defence of local pages against DNS rebinding. */

@@ -132,11 +132,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       log,
     });
     parts.defer(() => gateway.close());
-    const studio = await startStudio({
-      port: ports.studio,
-      databaseUrl: urls.postgres,
-      jwtSecret: secrets.jwtSecret,
-    });
+    const studio = await startStudio({ port: ports.studio, databaseUrl: urls.postgres });
     parts.defer(() => studio.close());
 
     const env = {

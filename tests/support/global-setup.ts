@@ -15,6 +15,8 @@ declare module 'vitest' {
     publishableKey: string;
     secretKey: string;
     jwtSecret: string;
+    studioUrl: string;
+    mailUrl: string;
     workerEnv: Record<string, string>;
   }
 }
@@ -40,6 +42,8 @@ export default async function setup(project: TestProject) {
   project.provide('publishableKey', stack.publishableKey);
   project.provide('secretKey', stack.secretKey);
   project.provide('jwtSecret', stack.jwtSecret);
+  project.provide('studioUrl', stack.studioUrl);
+  project.provide('mailUrl', stack.mailUrl);
   project.provide('workerEnv', stack.workerEnv);
   return async () => {
     await stack.stop();
