@@ -664,12 +664,13 @@ declare
   v_kind text := split_part(can_join_channel.topic, ':', 1);
   v_name text := split_part(can_join_channel.topic, ':', 2);
 begin
-  return private.caller_is_active()
-    and case
-      when v_kind = 'execution' and v_name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-        exists (select from public.executions as e where e.id = v_name::uuid)
-      else false
-    end;
+  if not private.caller_is_active() then
+    return false;
+  end if;
+  if v_kind = 'execution' and v_name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    return exists (select from public.executions as e where e.id = v_name::uuid);
+  end if;
+  return false;
 end
 $$;
 comment on function private.can_join_channel(text) is 'Whether the caller may listen to a private channel.';
@@ -1435,7 +1436,13 @@ as $$
 declare
   v_run public.executions := enqueue_execution.run;
   v_version public.agent_versions;
+  v_agent_status text;
 begin
+  select a.status into v_agent_status from public.agents as a where a.id = v_run.agent_id;
+  if v_agent_status in ('paused', 'archived') then
+    raise sqlstate 'PT409' using message = format('This agent is %s.', v_agent_status),
+      detail = 'agent_not_active', hint = 'Whoever may edit it can activate it again.';
+  end if;
   select * into strict v_version
   from public.agent_versions as v where v.id = v_run.agent_version_id;
 
@@ -1483,7 +1490,7 @@ begin
 end
 $$;
 comment on function private.enqueue_execution(public.executions) is
-  'Admits one run (quota, budget) and puts it into the queue. The caller has authenticated, authorised and validated.';
+  'Admits one run (active agent, quota, budget) and puts it into the queue. Who calls it has authenticated, authorised and validated.';
 
 -- ===================================================================================================
 -- Idempotency
@@ -1603,10 +1610,6 @@ begin
     end if;
   end if;
 
-  if v_agent.status in ('paused', 'archived') then
-    raise sqlstate 'PT409' using message = format('This agent is %s.', v_agent.status),
-      detail = 'agent_not_active', hint = 'Whoever may edit it can activate it again.';
-  end if;
   if run_agent.draft and run_agent.version_id is not null then
     raise sqlstate 'PT400' using message = 'A run takes the draft or a version, not both.',
       detail = 'input_invalid', hint = 'Leave out draft or version_id.';

@@ -97,6 +97,8 @@ returns public.tokens
 language plpgsql security definer
 set search_path = ''
 as $$
+-- The column list of an `on conflict` cannot be qualified.
+#variable_conflict use_column
 declare
   v_user_id uuid := private.require_user();
   v_key private.encryption_keys;
