@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+
+/** A variable that is set to nothing counts as not set: that is how shells and .env files clear one. */
+const text = z.preprocess((value) => (value === '' ? undefined : value), z.string().optional());
+const url = z.preprocess((value) => (value === '' ? undefined : value), z.url().optional());
+const count = (fallback: number, minimum = 1) =>
+  z.preprocess(
+    (value) => (value === '' ? undefined : value),
+    z.coerce.number().int().min(minimum).default(fallback),
+  );
+
+const environmentSchema = z.object({
+  DATABASE_URL: z.url({
+    protocol: /^postgres(ql)?$/,
+    error: 'must be a postgres:// URL',
+  }),
+  /** Armored OpenPGP private keys that open people's tokens; several while keys are being rotated. */
+  AGENTRY_PRIVATE_KEY_FILE: text,
+
+  WORKER_CONCURRENCY: count(8),
+  WORKER_LEASE_SECONDS: count(10, 3),
+  /** How long runs may go on after SIGTERM before they are handed back. */
+  WORKER_GRACE_SECONDS: count(10, 0),
+  /** Silence of a provider, before or within its answer, that ends a try. */
+  WORKER_MODEL_IDLE_SECONDS: count(120),
+  /** The wait before a second try; it doubles with each further one. */
+  WORKER_RETRY_MS: count(1000),
+
+  OPENAI_API_KEY: text,
+  OPENAI_BASE_URL: url,
+  ANTHROPIC_API_KEY: text,
+  ANTHROPIC_BASE_URL: url,
+  OPENAI_COMPATIBLE_API_KEY: text,
+  OPENAI_COMPATIBLE_BASE_URL: url,
+  /** Origins that agents may name as `base_url`, separated by commas; `*` allows every one. */
+  MODEL_ORIGINS: text,
+});
+
+/** Keys and addresses of model providers that the operator gave this worker. */
+export type ProviderEnvironment = Pick<
+  z.infer<typeof environmentSchema>,
+  | 'OPENAI_API_KEY'
+  | 'OPENAI_BASE_URL'
+  | 'ANTHROPIC_API_KEY'
+  | 'ANTHROPIC_BASE_URL'
+  | 'OPENAI_COMPATIBLE_API_KEY'
+  | 'OPENAI_COMPATIBLE_BASE_URL'
+  | 'MODEL_ORIGINS'
+>;
+
+export type Settings = {
+  /** Names this process in leases and logs. */
+  workerName: string;
+  databaseUrl: string;
+  privateKeys: string | undefined;
+  concurrency: number;
+  leaseSeconds: number;
+  graceMs: number;
+  modelIdleMs: number;
+  retryMs: number;
+  providers: ProviderEnvironment;
+};
+
+/** Reads the worker's settings; throws one Error that names every variable that is wrong. */
+export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Settings> {
+  const parsed = environmentSchema.safeParse(environment);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      ({ path, message }) =>
+        `${path.join('.')}: ${environment[String(path[0])] ? message : 'is not set'}`,
+    );
+    throw new Error(`The worker cannot start. ${problems.join('; ')}`);
+  }
+  const env = parsed.data;
+  return {
+    workerName: `${hostname()}:${process.pid}`,
+    databaseUrl: env.DATABASE_URL,
+    privateKeys: env.AGENTRY_PRIVATE_KEY_FILE
+      ? await readFile(env.AGENTRY_PRIVATE_KEY_FILE, 'utf8')
+      : undefined,
+    concurrency: env.WORKER_CONCURRENCY,
+    leaseSeconds: env.WORKER_LEASE_SECONDS,
+    graceMs: env.WORKER_GRACE_SECONDS * 1000,
+    modelIdleMs: env.WORKER_MODEL_IDLE_SECONDS * 1000,
+    retryMs: env.WORKER_RETRY_MS,
+    providers: env,
+  };
+}
