@@ -273,6 +273,55 @@ export interface ApiKeys {
   user_id: string;
 }
 
+export interface AuditLogs {
+  /**
+   * <resource>.<created|updated|deleted|restored>, or a word of its own such as session.revoked.
+   */
+  action: string;
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  ip_address: string | null;
+  /**
+   * What they hold now.
+   */
+  new_values: Json | null;
+  /**
+   * What the changed columns held before; texts over 2,000 characters as their length and SHA-256.
+   */
+  old_values: Json | null;
+  organization_id: string;
+  /**
+   * The x-request-id of the request that did it.
+   */
+  request_id: string | null;
+  resource_id: string | null;
+  resource_type: string;
+  user_agent: string | null;
+  /**
+   * Null: the platform itself, or an operator.
+   */
+  user_id: string | null;
+}
+
+export interface AuditSeals {
+  audit_log_id: string;
+  /**
+   * SHA-256 over the hash of the seal before and row_hash.
+   */
+  hash: Buffer;
+  /**
+   * Its row was dropped with its month; the chain goes on from here.
+   */
+  is_anchor: Generated<boolean>;
+  organization_id: string;
+  /**
+   * SHA-256 over the row without its address and user agent.
+   */
+  row_hash: Buffer;
+  sealed_at: Generated<Timestamp>;
+  seq: Int8;
+}
+
 export interface ExecutionApprovals {
   arguments: Generated<Json>;
   created_at: Generated<Timestamp>;
@@ -649,6 +698,11 @@ export interface PrivateApiRequestCounts {
   shard: number;
 }
 
+export interface PrivateAuditUnsealed {
+  audit_log_id: string;
+  organization_id: string;
+}
+
 export interface PrivateCounterArchive {
   agent_id: string;
   count: Int8;
@@ -970,6 +1024,8 @@ export interface DB {
   agent_versions: AgentVersions;
   agents: Agents;
   api_keys: ApiKeys;
+  audit_logs: AuditLogs;
+  audit_seals: AuditSeals;
   execution_approvals: ExecutionApprovals;
   execution_artifacts: ExecutionArtifacts;
   execution_events: ExecutionEvents;
@@ -987,6 +1043,7 @@ export interface DB {
   "private.api_call_counts": PrivateApiCallCounts;
   "private.api_key_hashes": PrivateApiKeyHashes;
   "private.api_request_counts": PrivateApiRequestCounts;
+  "private.audit_unsealed": PrivateAuditUnsealed;
   "private.counter_archive": PrivateCounterArchive;
   "private.deletable_kinds": PrivateDeletableKinds;
   "private.encryption_keys": PrivateEncryptionKeys;

@@ -584,6 +584,81 @@ export type Database = {
           },
         ]
       }
+      audit_logs: {
+        Row: {
+          action: string
+          created_at: string
+          id: string
+          ip_address: unknown
+          new_values: Json | null
+          old_values: Json | null
+          organization_id: string
+          request_id: string | null
+          resource_id: string | null
+          resource_type: string
+          user_agent: string | null
+          user_id: string | null
+        }
+        Insert: {
+          action: string
+          created_at?: string
+          id?: string
+          ip_address?: unknown
+          new_values?: Json | null
+          old_values?: Json | null
+          organization_id: string
+          request_id?: string | null
+          resource_id?: string | null
+          resource_type: string
+          user_agent?: string | null
+          user_id?: string | null
+        }
+        Update: {
+          action?: string
+          created_at?: string
+          id?: string
+          ip_address?: unknown
+          new_values?: Json | null
+          old_values?: Json | null
+          organization_id?: string
+          request_id?: string | null
+          resource_id?: string | null
+          resource_type?: string
+          user_agent?: string | null
+          user_id?: string | null
+        }
+        Relationships: []
+      }
+      audit_seals: {
+        Row: {
+          audit_log_id: string
+          hash: string
+          is_anchor: boolean
+          organization_id: string
+          row_hash: string
+          sealed_at: string
+          seq: number
+        }
+        Insert: {
+          audit_log_id: string
+          hash: string
+          is_anchor?: boolean
+          organization_id: string
+          row_hash: string
+          sealed_at?: string
+          seq: number
+        }
+        Update: {
+          audit_log_id?: string
+          hash?: string
+          is_anchor?: boolean
+          organization_id?: string
+          row_hash?: string
+          sealed_at?: string
+          seq?: number
+        }
+        Relationships: []
+      }
       execution_approvals: {
         Row: {
           arguments: NonNullable<Json>
@@ -2725,6 +2800,14 @@ export type Database = {
       transfer_ownership: {
         Args: { organization_id: string; user_id: string }
         Returns: undefined
+      }
+      verify_audit_log: {
+        Args: { organization_id: string }
+        Returns: {
+          audit_log_id: string
+          problem: string
+          seq: number
+        }[]
       }
     }
     Enums: {
