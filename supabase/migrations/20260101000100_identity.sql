@@ -84,7 +84,8 @@ create function private.has_scope(scope text) returns boolean
 language sql stable
 set search_path = ''
 as $$
-  select coalesce(private.request_api_key() -> 'scopes' ? has_scope.scope, true)
+  select private.request_api_key() is null
+    or coalesce(private.request_api_key() -> 'scopes' ? has_scope.scope, false)
 $$;
 comment on function private.has_scope(text) is
   'Whether an API key''s scopes allow this; true when the request carries no key. No key has the scope ''personal''.';
@@ -109,7 +110,7 @@ language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
-  v_is_active boolean;
+  v_is_deactivated boolean;
   v_has_session boolean;
 begin
   -- A key was looked up, its user included, when before_request() put it here.
@@ -117,19 +118,19 @@ begin
     return null;
   end if;
   select
-    p.is_active,
+    not p.is_active and p.deleted_at is null,
     exists (
       select
       from auth.sessions as s
       where s.id = (auth.jwt() ->> 'session_id')::uuid
         and s.user_id = p.id
         and (s.not_after is null or s.not_after > now()))
-  into v_is_active, v_has_session
+  into v_is_deactivated, v_has_session
   from public.profiles as p
   where p.id = auth.uid();
 
   return case
-    when not v_is_active then 'account_deactivated'
+    when v_is_deactivated then 'account_deactivated'
     when v_has_session then null
     else 'session_ended'
   end;
@@ -414,8 +415,9 @@ comment on column public.organizations.deleted_at is 'Hidden since then, purged 
 -- organization_members: who belongs to an organization, and as what.
 --
 -- There is always an owner, and only an owner makes or unmakes one. Seats are counted together with
--- open invitations. Whoever changes either locks the organization's row first (`no key update`, which
--- does not block inserts that refer to it), so concurrent changes are decided one after another.
+-- open invitations. Changes of either are decided one after another, under a lock on the organization's
+-- row (`no key update`, which does not block inserts that refer to it). Everybody locks in one order,
+-- so that nobody deadlocks: memberships, then the organization, then invitations.
 -- ---------------------------------------------------------------------------------------------------
 create table public.organization_members (
   organization_id uuid not null references public.organizations on delete cascade,
@@ -468,7 +470,7 @@ $$;
 comment on function private.require_seat(uuid) is
   'Refuses one more member or invitation than the organization has seats; holds its row until the transaction ends.';
 
-create function private.tg_organization_members__take_seat() returns trigger
+create function private.tg_take_seat() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -477,7 +479,7 @@ begin
   return new;
 end
 $$;
-comment on function private.tg_organization_members__take_seat() is
+comment on function private.tg_take_seat() is
   'A new member or invitation takes a seat, or is refused.';
 
 create function private.tg_organization_members__keep_owner() returns trigger
@@ -537,7 +539,7 @@ comment on function private.tg_organization_members__revoke_invitations() is
 create trigger _100_set_updated_at before update on public.organization_members
   for each row execute function private.tg_set_updated_at();
 create trigger _200_take_seat before insert on public.organization_members
-  for each row execute function private.tg_organization_members__take_seat();
+  for each row execute function private.tg_take_seat();
 create trigger _300_keep_owner before update of role or delete on public.organization_members
   for each row when (old.role = 'owner')
   execute function private.tg_organization_members__keep_owner();
@@ -623,7 +625,7 @@ create index organization_invitations_email_idx on public.organization_invitatio
 create trigger _100_set_updated_at before update on public.organization_invitations
   for each row execute function private.tg_set_updated_at();
 create trigger _200_take_seat before insert on public.organization_invitations
-  for each row execute function private.tg_organization_members__take_seat();
+  for each row execute function private.tg_take_seat();
 
 -- NOTE: no insert, update or delete: invite_member(), resend_invitation(), revoke_invitation() and
 -- accept_invitation() keep seats, tokens and states together.
@@ -877,6 +879,25 @@ $$;
 comment on function private.tg_users__add_person() is
   'A new account gets its profile and personal organization in the same transaction.';
 
+create function private.lock_memberships(user_id uuid) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  perform from public.organization_members as m
+  where m.user_id = lock_memberships.user_id
+  order by m.organization_id
+  for no key update;
+  perform from public.organizations as o
+    join public.organization_members as m on m.organization_id = o.id
+  where m.user_id = lock_memberships.user_id and m.role = 'owner'
+  order by o.id
+  for no key update of o;
+end
+$$;
+comment on function private.lock_memberships(uuid) is
+  'Holds a person''s memberships and the organizations that they own, so that nobody else changes who owns them meanwhile.';
+
 create function private.tg_users__retire_person() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -885,6 +906,7 @@ declare
   v_organization public.organizations;
   v_heir_id uuid;
 begin
+  perform private.lock_memberships(old.id);
   for v_organization in
     select o.*
     from public.organizations as o
@@ -893,7 +915,6 @@ begin
       and m.role = 'owner'
       and o.deleted_at is null
     order by o.id
-    for no key update of o
   loop
     -- The longest-serving of the highest role among those who stay.
     select m.user_id
@@ -910,7 +931,9 @@ begin
   end loop;
 
   delete from public.organization_members as m where m.user_id = old.id;
-  delete from public.organization_invitations as i where i.email = lower(old.email);
+  -- Whoever never proved that the address is theirs cannot cancel what was sent to its owner.
+  delete from public.organization_invitations as i
+  where i.email = lower(old.email) and old.email_confirmed_at is not null;
   delete from public.notifications as n where n.user_id = old.id;
   update public.profiles as p
   set username = 'deleted~' || p.id,
@@ -939,13 +962,15 @@ begin
     and m.user_id = hand_over.user_id
     and m.role < 'owner';
   if found then
-    -- What belongs to a second person is no longer a personal organization, to go with one account.
-    update public.organizations as o set is_personal = false where o.id = hand_over.organization_id;
     perform private.notify_user(
       hand_over.user_id,
       'organization.ownership_received',
       jsonb_build_object('organization_id', hand_over.organization_id));
   end if;
+  -- It no longer goes with the account that it was made for.
+  update public.organizations as o
+  set is_personal = false
+  where o.id = hand_over.organization_id and o.is_personal;
 end
 $$;
 comment on function private.hand_over(uuid, uuid) is 'Makes a member an owner, with notice.';
@@ -1186,7 +1211,8 @@ declare
   v_role text := coalesce(auth.role(), 'anon');
   v_refusal text;
 begin
-  -- The planner's estimates ignore row-level security: they would tell other tenants' row counts.
+  -- The planner's estimates ignore row-level security: they would tell other tenants' row counts. Of
+  -- several Prefer headers PostgREST shows the last one here; the gateway joins them before.
   if exists (
     select
     from json_each_text(v_headers) as h
@@ -1301,6 +1327,11 @@ set search_path = ''
 as $$
 begin
   perform private.refuse_api_key();
+  perform from public.organization_members as m
+  where m.organization_id = transfer_ownership.organization_id
+    and m.user_id in (auth.uid(), transfer_ownership.user_id)
+  order by m.user_id
+  for no key update;
   perform from public.organizations as o
   where o.id = transfer_ownership.organization_id
   for no key update;
@@ -1552,7 +1583,6 @@ begin
       hint = 'Check the id in the list of invitations.';
   end if;
 
-  -- Organization before invitation, as everywhere: one order, no deadlock.
   perform from public.organizations as o
   where o.id = v_invitation.organization_id
   for no key update;
@@ -2086,11 +2116,7 @@ declare
   v_stranded text;
 begin
   perform private.refuse_api_key();
-  perform from public.organizations as o
-    join public.organization_members as m on m.organization_id = o.id
-  where m.user_id = v_user_id and m.role = 'owner' and o.deleted_at is null
-  order by o.id
-  for no key update of o;
+  perform private.lock_memberships(v_user_id);
   v_stranded := (
     select string_agg(o.name, ', ' order by o.name)
     from public.organizations as o

@@ -73,6 +73,30 @@ it('of two owners who demote each other at once, one stays', async () => {
   }
 });
 
+it('an owner who hands over while being demoted never deadlocks', async () => {
+  for (const round of numbers(10)) {
+    const [one, other, heir] = await Promise.all(
+      ['giver', 'taker', 'heir'].map((name) => createUser(`${name}-${round}`)),
+    );
+    const organization = await createOrganization(one!, `Handover ${round}`);
+    await sql`select tests.add_member(${organization}, ${other!}, 'owner')`;
+    await sql`select tests.add_member(${organization}, ${heir!}, 'member')`;
+
+    const outcomes = await race([
+      [one!, (tx) => tx`select public.transfer_ownership(${organization}, ${heir!})`],
+      [
+        other!,
+        (tx) => tx`
+          update public.organization_members set role = 'viewer'
+          where organization_id = ${organization} and user_id = ${one!}`,
+      ],
+    ]);
+
+    expect(['done', 'not_allowed']).toContain(outcomes[0]);
+    expect(outcomes[1]).toBe('done');
+  }
+});
+
 it('owners who all leave at once leave one behind', async () => {
   const owners = await Promise.all(numbers(8).map((n) => createUser(`leaver-${n}`)));
   const organization = await createOrganization(owners[0]!, 'Exodus');

@@ -220,7 +220,9 @@ describe('leaving', () => {
 
     await sql`delete from auth.users where id = ${ada.id}`;
 
-    expect(await codeOf(ada.client.from('organizations').select())).toBe('account_deactivated');
+    expect(await codeOf(ada.client.from('organizations').select())).toBe('session_ended');
+    const { data } = await visitor().from('profiles').select('username').eq('id', ada.id);
+    expect(data).toEqual([{ username: `deleted~${ada.id}` }]);
   });
 });
 
