@@ -4,7 +4,7 @@ import adapter from '@sveltejs/adapter-node';
 const config = {
   compilerOptions: {
     // Ours is runes only; packages decide for themselves.
-    runes: ({ filename }) => (filename.split(/[/\\]/).includes('node_modules') ? undefined : true)
+    runes: ({ filename }) => (filename.split(/[/\\]/).includes('node_modules') ? undefined : true),
   },
   kit: {
     adapter: adapter({ out: 'build' }),
@@ -19,11 +19,11 @@ const config = {
         'object-src': ['none'],
         'base-uri': ['none'],
         'form-action': ['self'],
-        'frame-ancestors': ['none']
+        'frame-ancestors': ['none'],
         // connect-src and img-src name the gateway, known only at run time: src/hooks.server.ts.
-      }
-    }
-  }
+      },
+    },
+  },
 };
 
 export default config;

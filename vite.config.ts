@@ -6,6 +6,6 @@ export default defineConfig({
   plugins: [tailwindcss(), sveltekit()],
   build: {
     // One stylesheet and fonts as files: inlined fonts would be fetched again with every page.
-    assetsInlineLimit: 1024
-  }
+    assetsInlineLimit: 1024,
+  },
 });

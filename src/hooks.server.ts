@@ -12,7 +12,7 @@ export const handle: Handle = async ({ event, resolve }) => {
 
   const response = await resolve(event, {
     // What supabase-js reads of an answer beyond its body.
-    filterSerializedResponseHeaders: (name) => name === 'content-range' || name === 'content-type'
+    filterSerializedResponseHeaders: (name) => name === 'content-range' || name === 'content-type',
   });
   secure(response, event.url);
   return response;
@@ -28,8 +28,8 @@ export const handleError: HandleServerError = ({ error, event, status, message }
         id,
         method: event.request.method,
         path: event.url.pathname,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error)
-      })
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
     );
   }
   return { message, code: status >= 500 ? id : `http_${status}` };

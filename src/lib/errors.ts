@@ -41,7 +41,7 @@ export function toAppError(error: unknown, status?: number): AppError {
   if (answered && [502, 503, 504].includes(answered)) {
     return new AppError('unavailable', message || 'A part of the server is away.', {
       hint,
-      status: answered
+      status: answered,
     });
   }
   // Auth answers with codes of its own (`invalid_credentials`), which are stable too.
@@ -50,7 +50,7 @@ export function toAppError(error: unknown, status?: number): AppError {
   }
   return new AppError('unexpected', message || 'Something unexpected happened.', {
     hint,
-    status: answered ?? 500
+    status: answered ?? 500,
   });
 }
 
@@ -79,7 +79,7 @@ const KNOWN_CODES: Record<string, { code: string; status: number }> = {
   session_not_found: { code: 'not_signed_in', status: 401 },
   session_expired: { code: 'not_signed_in', status: 401 },
   bad_jwt: { code: 'not_signed_in', status: 401 },
-  email_exists: { code: 'user_already_exists', status: 422 }
+  email_exists: { code: 'user_already_exists', status: 422 },
 };
 
 type ErrorShape = {
@@ -99,6 +99,6 @@ function shapeOf(error: unknown): ErrorShape {
     message: text('message') || (typeof error === 'string' ? error : ''),
     details: text('details'),
     hint: text('hint'),
-    status: typeof fields.status === 'number' ? fields.status : undefined
+    status: typeof fields.status === 'number' ? fields.status : undefined,
   };
 }

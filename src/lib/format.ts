@@ -11,13 +11,13 @@ const EXACT_TIME = new Intl.DateTimeFormat('en-GB', {
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
-  timeZoneName: 'short'
+  timeZoneName: 'short',
 });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 const DAY_AND_YEAR = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
   month: 'short',
-  year: 'numeric'
+  year: 'numeric',
 });
 const INTEGER = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const EXACT_NUMBER = new Intl.NumberFormat('en-US', { maximumFractionDigits: 20 });
@@ -105,7 +105,7 @@ export function formatNumber(value: number): string {
   return abbreviate(value, [
     [1e3, 'k'],
     [1e6, 'M'],
-    [1e9, 'B']
+    [1e9, 'B'],
   ]);
 }
 
@@ -121,7 +121,7 @@ export function formatBytes(bytes: number): string {
   return abbreviate(bytes, [
     [1e3, 'kB'],
     [1e6, 'MB'],
-    [1e9, 'GB']
+    [1e9, 'GB'],
   ]);
 }
 

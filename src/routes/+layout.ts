@@ -3,5 +3,5 @@ import type { LayoutLoad } from './$types';
 
 export const load: LayoutLoad = ({ data, fetch }) => ({
   supabase: createPageClient(fetch, data.sessionCookies),
-  rememberedOrganizationId: data.rememberedOrganizationId
+  rememberedOrganizationId: data.rememberedOrganizationId,
 });

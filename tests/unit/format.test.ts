@@ -5,7 +5,7 @@ import {
   formatExactMoney,
   formatMoney,
   formatNumber,
-  formatRelativeTime
+  formatRelativeTime,
 } from '../../src/lib/format.ts';
 
 describe('durations', () => {
@@ -21,7 +21,7 @@ describe('durations', () => {
     [3_599_700, '1 h 0 m'],
     [3_900_000, '1 h 5 m'],
     [86_399_000, '1 d 0 h'],
-    [183_600_000, '2 d 3 h']
+    [183_600_000, '2 d 3 h'],
   ])('%d ms reads %s', (milliseconds, text) => {
     expect(formatDuration(milliseconds)).toBe(text);
   });
@@ -39,7 +39,7 @@ describe('money', () => {
     [0.00996, '$0.01'],
     [0.01, '$0.01'],
     ['1234.5', '$1,234.50'],
-    [-0.5, '−$0.50']
+    [-0.5, '−$0.50'],
   ])('%s reads %s', (usd, text) => {
     expect(formatMoney(usd)).toBe(text);
   });
@@ -57,7 +57,7 @@ describe('numbers', () => {
     [12_449, '12.4 k'],
     [999_949, '999.9 k'],
     [999_950, '1 M'],
-    [2_000_000_000, '2 B']
+    [2_000_000_000, '2 B'],
   ])('%d reads %s', (value, text) => {
     expect(formatNumber(value)).toBe(text);
   });
@@ -65,7 +65,7 @@ describe('numbers', () => {
   test.each([
     [812, '812 B'],
     [14_240, '14.2 kB'],
-    [999_999, '1 MB']
+    [999_999, '1 MB'],
   ])('%d bytes read %s', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
   });
@@ -84,7 +84,7 @@ describe('relative times', () => {
     [5 * 86_400_000, '5 d ago'],
     [-180_000, 'in 3 min'],
     [20 * 86_400_000, '26 May'],
-    [400 * 86_400_000, '11 May 2025']
+    [400 * 86_400_000, '11 May 2025'],
   ])('%d ms before now reads %s', (milliseconds, text) => {
     expect(formatRelativeTime(before(milliseconds), now)).toBe(text);
   });

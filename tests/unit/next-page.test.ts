@@ -15,7 +15,7 @@ test.each([
   '/\t/evil.example',
   '/.//evil.example',
   '/..//evil.example',
-  'javascript:alert(1)'
+  'javascript:alert(1)',
 ])('%s leads nowhere but home', (wanted) => {
   expect(nextPage(wanted)).toBe('/agents');
 });

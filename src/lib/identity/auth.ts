@@ -11,12 +11,12 @@ export async function signIn(supabase: Supabase, email: string, password: string
 export async function signUp(
   supabase: Supabase,
   account: { email: string; password: string; fullName: string },
-  confirmUrl: string
+  confirmUrl: string,
 ): Promise<'signed_in' | 'confirm_email'> {
   const { data, error } = await supabase.auth.signUp({
     email: account.email,
     password: account.password,
-    options: { data: { full_name: account.fullName }, emailRedirectTo: confirmUrl }
+    options: { data: { full_name: account.fullName }, emailRedirectTo: confirmUrl },
   });
   if (error) throw toAppError(error);
   return data.session ? 'signed_in' : 'confirm_email';
@@ -26,7 +26,7 @@ export async function signUp(
 export async function requestPasswordReset(
   supabase: Supabase,
   email: string,
-  resetUrl: string
+  resetUrl: string,
 ): Promise<void> {
   const { error } = await supabase.auth.resetPasswordForEmail(email, { redirectTo: resetUrl });
   if (error) throw toAppError(error);
@@ -50,7 +50,7 @@ export async function enterByLink(supabase: Supabase, link: URL): Promise<void> 
   if (refusal) {
     throw new AppError(
       refusal,
-      query.get('error_description') ?? fragment.get('error_description') ?? ''
+      query.get('error_description') ?? fragment.get('error_description') ?? '',
     );
   }
 
@@ -63,12 +63,12 @@ export async function enterByLink(supabase: Supabase, link: URL): Promise<void> 
     : tokenHash
       ? await supabase.auth.verifyOtp({
           token_hash: tokenHash,
-          type: query.get('type') === 'recovery' ? 'recovery' : 'email'
+          type: query.get('type') === 'recovery' ? 'recovery' : 'email',
         })
       : accessToken && refreshToken
         ? await supabase.auth.setSession({
             access_token: accessToken,
-            refresh_token: refreshToken
+            refresh_token: refreshToken,
           })
         : { error: new AppError('link_incomplete', '') };
   if (error) throw toAppError(error);

@@ -6,7 +6,7 @@ export const en = {
   app: {
     name: 'Agentry',
     title: (page: string) => `${page} · Agentry`,
-    tagline: 'Build AI agents, run them, and see what they did and what it cost.'
+    tagline: 'Build AI agents, run them, and see what they did and what it cost.',
   },
 
   common: {
@@ -17,6 +17,8 @@ export const en = {
     copyCode: 'Copy error code',
     copyFailed: 'The browser refused to copy. Select the text and copy it by hand.',
     create: 'Create',
+    delete: 'Delete',
+    done: 'Done',
     download: 'Download',
     hidePassword: 'Hide password',
     loading: 'Loading',
@@ -31,7 +33,7 @@ export const en = {
     undo: 'Undo',
     unsaved: 'Unsaved changes',
     leaveUnsaved: 'You have unsaved changes. Leave without saving them?',
-    useTyped: (typed: string) => `Use “${typed}”`
+    useTyped: (typed: string) => `Use “${typed}”`,
   },
 
   shell: {
@@ -52,13 +54,13 @@ export const en = {
     signOut: 'Sign out',
     theme: 'Theme',
     themes: { light: 'Light', dark: 'Dark', system: 'System' },
-    keyboardShortcuts: 'Keyboard shortcuts'
+    keyboardShortcuts: 'Keyboard shortcuts',
   },
 
   navigation: {
     agents: 'Agents',
     runs: 'Runs',
-    settings: 'Settings'
+    settings: 'Settings',
   },
 
   palette: {
@@ -68,7 +70,7 @@ export const en = {
     goTo: 'Go to',
     organizations: 'Switch organization',
     actions: 'Actions',
-    appearance: 'Appearance'
+    appearance: 'Appearance',
   },
 
   shortcuts: {
@@ -78,12 +80,12 @@ export const en = {
     help: 'Show this list',
     search: 'Search in a list',
     submit: 'Submit a form',
-    save: 'Save'
+    save: 'Save',
   },
 
   public: {
     toggleTheme: 'Switch between light and dark',
-    openApp: 'Open Agentry'
+    openApp: 'Open Agentry',
   },
 
   auth: {
@@ -120,12 +122,172 @@ export const en = {
       'A new password can be set only through the link that we send. It may have been used or expired.',
     linkFailed: 'This link does not work',
     signingIn: 'Signing you in',
-    signingInText: 'One moment.'
+    signingInText: 'One moment.',
   },
 
   form: {
     summary: (count: number) =>
-      count === 1 ? 'One field needs attention.' : `${count} fields need attention.`
+      count === 1 ? 'One field needs attention.' : `${count} fields need attention.`,
+    tooLong: (most: number) => `Use at most ${most} characters.`,
+  },
+
+  roles: {
+    viewer: { label: 'Viewer', text: 'Sees everything, changes and runs nothing' },
+    member: { label: 'Member', text: 'Creates, edits and runs agents' },
+    admin: { label: 'Admin', text: 'Also manages people, tokens and settings' },
+    owner: { label: 'Owner', text: 'Also decides about owners, plan and budget' },
+  },
+
+  settings: {
+    you: 'You',
+    profile: 'Profile',
+    security: 'Password and sessions',
+    yourTokens: 'Your tokens',
+    general: 'Organization',
+    members: 'Members',
+    apiKeys: 'API keys',
+    organizationTokens: 'Organization tokens',
+  },
+
+  account: {
+    face: 'Public profile',
+    faceText: 'What others see of you, everywhere.',
+    fullName: 'Full name',
+    username: 'Username',
+    usernameHelp: 'Lowercase letters, digits, single hyphens or underscores.',
+    usernameInvalid:
+      'Use lowercase letters and digits, with single hyphens or underscores between.',
+    company: 'Company',
+    bio: 'Bio',
+    verified: 'Confirmed',
+    unverified: 'Not confirmed',
+    yourData: 'Your data',
+    yourDataText: 'Take everything with you that is kept about you, or leave for good.',
+    exportData: 'Export my data',
+    deleteAccount: 'Delete account',
+    deleteTitle: 'Delete your account?',
+    deleteText:
+      'You are signed out everywhere and your profile becomes anonymous. Your personal organization and its agents are deleted. This cannot be undone.',
+  },
+
+  security: {
+    password: 'Password',
+    sessions: 'Sessions',
+    sessionsText: 'Where you are signed in. Ending one signs that device out at its next request.',
+    thisDevice: 'This device',
+    signedIn: 'signed in',
+    end: 'Sign out',
+  },
+
+  tokens: {
+    add: 'Add token',
+    addText: 'It is encrypted at once. It can be replaced or deleted, never read again.',
+    name: 'Name',
+    nameHelp: 'How agents and providers refer to it, such as OPENAI_API_KEY.',
+    nameInvalid: 'Use capital letters, digits and underscores, beginning with a letter.',
+    value: 'Value',
+    valueMissing: 'Paste the secret itself.',
+    store: 'Store token',
+    stored: (key: string) => `${key} is stored`,
+    set: 'Set',
+    replace: 'Replace',
+    none: 'No tokens yet',
+    noneText: 'Add the key of a model provider, and runs can use its models.',
+    yoursText: 'Only runs that you start use these, before those of the organization.',
+    organizationText: (organization: string) =>
+      `Every run in ${organization} may use these, unless its runner has a token of the same name.`,
+    deleteTitle: (key: string) => `Delete ${key}?`,
+    deleteText: 'Runs that need it fail from then on. Its value cannot be recovered.',
+  },
+
+  apiKeys: {
+    text: (organization: string) =>
+      `Programs that send a key act as you, in ${organization} only, within the scopes of the key.`,
+    name: 'Name',
+    namePlaceholder: 'Nightly report',
+    nameMissing: 'Give it a name that says who uses it.',
+    scopes: 'Scopes',
+    scopesMissing: 'Choose at least one scope.',
+    resource: 'Resource',
+    actions: { read: 'Read', write: 'Write', run: 'Run' },
+    owner: 'Acts as',
+    lastUsed: 'Last used',
+    expires: 'Expires',
+    never: 'Never',
+    lifetimes: { '30': 'In 30 days', '90': 'In 90 days', '365': 'In a year', never: 'Never' },
+    rateLimit: 'Requests a minute',
+    rateInvalid: 'Enter a whole number from 1 to 10,000.',
+    create: 'New key',
+    createText: (organization: string) => `It works in ${organization} and is shown once.`,
+    created: 'Key created',
+    key: 'Your API key',
+    none: 'No API keys',
+    noneText: 'A key lets a script, a server or another app use the REST API as you.',
+    revoke: 'Revoke',
+    revokeTitle: (name: string) => `Revoke “${name}”?`,
+    revokeText: 'Programs that use it are refused at once. It cannot be made valid again.',
+    tryIt: 'Try it',
+    tryItText: 'Every table and function is a REST resource.',
+  },
+
+  organization: {
+    identity: 'Name and address',
+    name: 'Name',
+    nameMissing: 'Give it a name.',
+    slug: 'Slug',
+    slugHelp: 'Its address: lowercase letters, digits and single hyphens.',
+    slugEmpty: 'Left empty, it is made of the name.',
+    slugInvalid: 'Use lowercase letters and digits, with single hyphens between.',
+    newText:
+      'An organization has its own agents, runs, tokens and members. Its members share its quota.',
+    limits: 'Limits',
+    limitsText: 'Set by the plan.',
+    plan: 'Plan',
+    maxAgents: 'Agents',
+    maxRuns: 'Runs a month',
+    maxMembers: 'Seats',
+    danger: 'Leaving and deleting',
+    transfer: 'Transfer ownership',
+    transferText: 'Make another member the owner. You become an admin.',
+    transferred: 'Ownership transferred',
+    newOwner: 'New owner',
+    choosePerson: 'Choose a member',
+    leave: 'Leave',
+    leaveText: 'You lose access to everything in it. Your API keys for it end.',
+    leaveTitle: (name: string) => `Leave ${name}?`,
+    leaveWarning: 'You can come back only by a new invitation.',
+    delete: 'Delete organization',
+    deleteText: 'Everything in it is hidden at once and deleted for good after 30 days.',
+    deleted: (name: string) => `${name} is deleted`,
+  },
+
+  members: {
+    seats: (taken: number, all: number) => `${taken} of ${all} seats`,
+    you: 'You',
+    since: 'joined',
+    role: 'Role',
+    roleOf: (name: string) => `Role of ${name}`,
+    roleChanged: (name: string, role: string) => `${name} is now ${role}`,
+    remove: 'Remove',
+    removeTitle: (name: string) => `Remove ${name}?`,
+    removeText:
+      'They lose access at their next request, and their API keys for this organization end. What they made stays.',
+    invite: 'Invite',
+    inviteText: (organization: string) =>
+      `You get a link to ${organization} that only the person with this e-mail address can use.`,
+    createLink: 'Create link',
+    link: 'Invitation link',
+    linkTitle: (email: string) => `Link for ${email}`,
+    linkText: 'Send it to them. It is good for a week and holds a seat until then.',
+    newLink: 'New link',
+    open: 'Open invitations',
+    expires: 'expires',
+    expired: 'Expired',
+    revoke: 'Revoke',
+    invitation: 'Invitation',
+    joinTitle: 'You are invited to an organization',
+    joinText: 'Joining gives you access to what its members share. You can leave at any time.',
+    join: 'Join',
   },
 
   table: {
@@ -138,7 +300,7 @@ export const en = {
     selectRow: 'Select row',
     bulkActions: 'Actions for the selected rows',
     selected: (count: number) => `${count} selected`,
-    clearSelection: 'Clear'
+    clearSelection: 'Clear',
   },
 
   status: {
@@ -147,122 +309,122 @@ export const en = {
     waiting: 'Waiting',
     completed: 'Completed',
     failed: 'Failed',
-    cancelled: 'Cancelled'
+    cancelled: 'Cancelled',
   },
 
   errors: {
     unreachable: {
       what: 'The server cannot be reached.',
       data: 'Nothing that was saved is lost.',
-      next: 'Check your connection, then try again.'
+      next: 'Check your connection, then try again.',
     },
     unavailable: {
       what: 'A part of the server is away for a moment.',
       data: 'Nothing that was saved is lost.',
-      next: 'Try again in a few seconds.'
+      next: 'Try again in a few seconds.',
     },
     unexpected: {
       what: 'Something unexpected happened.',
       data: 'What you had saved before is safe.',
-      next: 'Try again; if it happens again, report it with the code.'
+      next: 'Try again; if it happens again, report it with the code.',
     },
     took_too_long: {
       what: 'The server took too long to answer.',
       data: 'Nothing was changed.',
-      next: 'Try again, or narrow what you ask for.'
+      next: 'Try again, or narrow what you ask for.',
     },
     try_again: {
       what: 'Somebody changed the same thing at the same moment.',
       data: 'Your change was not saved.',
-      next: 'Try again.'
+      next: 'Try again.',
     },
     not_signed_in: {
       what: 'You are not signed in.',
       data: 'Nothing was changed.',
-      next: 'Sign in and try again.'
+      next: 'Sign in and try again.',
     },
     session_ended: {
       what: 'Your session has ended.',
       data: 'Nothing was changed.',
-      next: 'Sign in again.'
+      next: 'Sign in again.',
     },
     account_deactivated: {
       what: 'This account is deactivated.',
       data: 'Its data is kept.',
-      next: 'Ask the operator of this installation.'
+      next: 'Ask the operator of this installation.',
     },
     not_allowed: {
       what: 'Your role does not allow this.',
       data: 'Nothing was changed.',
-      next: 'Ask an admin or owner of the organization.'
+      next: 'Ask an admin or owner of the organization.',
     },
     not_found: {
       what: 'This does not exist, or you may not see it.',
       data: '',
-      next: 'It may have been deleted, or belong to another organization.'
+      next: 'It may have been deleted, or belong to another organization.',
     },
     page_not_found: {
       what: 'There is no page at this address.',
-      next: 'Check the address, or start from the home page.'
+      next: 'Check the address, or start from the home page.',
     },
     organization_not_found: {
       what: 'This organization does not exist, or you are not a member.',
-      next: 'Switch to another organization.'
+      next: 'Switch to another organization.',
     },
     link_incomplete: {
       what: 'Something is missing from this link.',
-      next: 'Open it from the e-mail itself, or ask for a new one.'
+      next: 'Open it from the e-mail itself, or ask for a new one.',
     },
     otp_expired: {
       what: 'This link has expired or was used before.',
-      next: 'Ask for a new one.'
+      next: 'Ask for a new one.',
     },
     bad_code_verifier: {
       what: 'This link was asked for in another browser.',
-      next: 'Open it there, or ask for a new one here.'
+      next: 'Open it there, or ask for a new one here.',
     },
     pkce_code_verifier_not_found: {
       what: 'This link was asked for in another browser.',
-      next: 'Open it there, or ask for a new one here.'
+      next: 'Open it there, or ask for a new one here.',
     },
     already_exists: {
       what: 'Something with this name exists already.',
       data: 'Nothing was changed.',
-      next: 'Choose another one.'
+      next: 'Choose another one.',
     },
     value_refused: {
       what: 'The server did not accept one of the values.',
       data: 'Nothing was changed.',
-      next: 'Check what you entered.'
+      next: 'Check what you entered.',
     },
     invalid_credentials: {
       what: 'E-mail or password is wrong.',
-      next: 'Try again, or reset the password.'
+      next: 'Try again, or reset the password.',
     },
     email_not_confirmed: {
       what: 'This e-mail address is not confirmed yet.',
-      next: 'Open the link in the e-mail that you got when you signed up.'
+      next: 'Open the link in the e-mail that you got when you signed up.',
     },
     user_already_exists: {
       what: 'An account with this e-mail address exists.',
-      next: 'Sign in instead, or reset the password.'
+      next: 'Sign in instead, or reset the password.',
     },
     weak_password: {
       what: 'This password is too easy to guess.',
-      next: 'Choose a longer one.'
+      next: 'Choose a longer one.',
     },
     same_password: {
       what: 'This is the password you have already.',
       data: 'Nothing was changed.',
-      next: 'Choose another one.'
+      next: 'Choose another one.',
     },
     over_request_rate_limit: {
       what: 'That was too many attempts.',
-      next: 'Wait a minute, then try again.'
+      next: 'Wait a minute, then try again.',
     },
     over_email_send_rate_limit: {
       what: 'Too many e-mails were sent to this address.',
-      next: 'Wait a minute, then try again.'
-    }
-  }
+      next: 'Wait a minute, then try again.',
+    },
+  },
 };

@@ -12,6 +12,6 @@ export function errorText(error: AppError): ErrorText {
   return {
     what: known?.what ?? error.message,
     data: known?.data ?? '',
-    next: known?.next ?? error.hint
+    next: known?.next ?? error.hint,
   };
 }

@@ -14,7 +14,7 @@ export type Supabase = SupabaseClient<Database>;
  */
 export function createPageClient(
   fetch: typeof globalThis.fetch,
-  cookies: { name: string; value: string }[]
+  cookies: { name: string; value: string }[],
 ): Supabase {
   const url = env.PUBLIC_SUPABASE_URL ?? '';
   const key = env.PUBLIC_SUPABASE_PUBLISHABLE_KEY ?? '';
@@ -24,13 +24,13 @@ export function createPageClient(
       global,
       cookieOptions: sessionCookie(url, location.protocol === 'https:'),
       // Only /auth/callback takes sessions out of a URL.
-      auth: { detectSessionInUrl: false }
+      auth: { detectSessionInUrl: false },
     });
   }
   return createServerClient<Database>(url, key, {
     global,
     cookieOptions: sessionCookie(url, false),
-    cookies: { getAll: () => cookies, setAll: () => undefined }
+    cookies: { getAll: () => cookies, setAll: () => undefined },
   });
 }
 

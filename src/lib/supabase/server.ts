@@ -18,10 +18,10 @@ export function createRequestClient(event: RequestEvent): Supabase {
             ...options,
             path: '/',
             httpOnly: false,
-            secure: event.url.protocol === 'https:'
+            secure: event.url.protocol === 'https:',
           });
         }
-      }
-    }
+      },
+    },
   });
 }

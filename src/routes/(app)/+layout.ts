@@ -15,7 +15,7 @@ export const load: LayoutLoad = async ({ parent, url, untrack }) => {
 
   const [profile, memberships] = await Promise.all([
     getProfile(supabase, userId),
-    listMemberships(supabase, userId)
+    listMemberships(supabase, userId),
   ]).catch((thrown: unknown) => {
     const refused = toAppError(thrown);
     if (refused.status === 401 || refused.code === 'account_deactivated') {
@@ -23,7 +23,7 @@ export const load: LayoutLoad = async ({ parent, url, untrack }) => {
     }
     error(refused.status >= 400 ? refused.status : 503, {
       message: refused.message,
-      code: refused.code
+      code: refused.code,
     });
   });
 

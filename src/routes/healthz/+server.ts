@@ -7,7 +7,7 @@ const TIMEOUT_MS = 3_000;
 /** 200 once gateway, Auth and database answer; otherwise 503 with the part that does not. */
 export const GET: RequestHandler = async () => {
   const failures = (await Promise.all([check('auth', '/auth/v1/health'), checkDatabase()])).filter(
-    (failure) => failure !== null
+    (failure) => failure !== null,
   );
   const headers = { 'cache-control': 'no-store' };
   return failures.length === 0
@@ -26,7 +26,7 @@ async function check(part: Failure['part'], path: string): Promise<Failure | nul
   try {
     const answer = await fetch(`${env.PUBLIC_SUPABASE_URL}${path}`, {
       headers: { apikey: env.PUBLIC_SUPABASE_PUBLISHABLE_KEY ?? '' },
-      signal: AbortSignal.timeout(TIMEOUT_MS)
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return answer.ok ? null : { part, reason: `answered ${answer.status}` };
   } catch (error) {

@@ -3,7 +3,7 @@ import { goto } from '$app/navigation';
 /** The address with some parameters set, or removed where the value is null or empty. */
 export function withParameters(
   url: URL,
-  changes: Record<string, string | string[] | null>
+  changes: Record<string, string | string[] | null>,
 ): string {
   const next = new URL(url);
   for (const [key, value] of Object.entries(changes)) {
@@ -17,11 +17,11 @@ export function withParameters(
 export async function setParameters(
   url: URL,
   changes: Record<string, string | string[] | null>,
-  options: { replace?: boolean } = {}
+  options: { replace?: boolean } = {},
 ): Promise<void> {
   await goto(withParameters(url, changes), {
     keepFocus: true,
     noScroll: true,
-    replaceState: options.replace ?? false
+    replaceState: options.replace ?? false,
   });
 }

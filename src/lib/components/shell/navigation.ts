@@ -14,7 +14,7 @@ export type NavigationEntry = {
 /** The places of the rail, top to bottom. A context that gets pages adds its line. */
 export const NAVIGATION: NavigationEntry[] = [
   { href: '/agents', label: m.navigation.agents, icon: Bot, letter: 'a' },
-  { href: '/runs', label: m.navigation.runs, icon: Activity, letter: 'r' }
+  { href: '/runs', label: m.navigation.runs, icon: Activity, letter: 'r' },
 ];
 
 /** Whether a page is the place or stands below it. */

@@ -7,5 +7,5 @@ import { m } from '$lib/messages/messages.ts';
 export const THEMES = [
   { value: 'light', label: m.shell.themes.light, icon: Sun },
   { value: 'dark', label: m.shell.themes.dark, icon: Moon },
-  { value: 'system', label: m.shell.themes.system, icon: Monitor }
+  { value: 'system', label: m.shell.themes.system, icon: Monitor },
 ] as const;

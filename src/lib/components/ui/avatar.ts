@@ -18,14 +18,17 @@ export function fingerprint(seed: string): Fingerprint {
   const tiles = Array.from({ length: 4 }, () => ({
     turns: take(4),
     isDisc: take(4) === 0,
-    isSecond: take(2) === 0
+    isSecond: take(2) === 0,
   }));
   return { hue, otherHue, tiles };
 }
 
 /** Up to `count` initials: `Ada Lovelace` gives `AL`. */
 export function initialsOf(name: string, count: number): string {
-  const words = name.trim().split(/[\s\-_.]+/u).filter(Boolean);
+  const words = name
+    .trim()
+    .split(/[\s\-_.]+/u)
+    .filter(Boolean);
   return words
     .slice(0, count)
     .map((word) => [...word][0]!.toUpperCase())

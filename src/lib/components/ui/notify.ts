@@ -24,8 +24,8 @@ export const notify = {
         label: m.common.undo,
         onClick: () => {
           Promise.resolve(undo()).catch((error: unknown) => notify.error(error));
-        }
-      }
+        },
+      },
     });
-  }
+  },
 };

@@ -1,4 +1,4 @@
-import { m } from '$lib/messages/messages.ts';
+import { m } from '../messages/messages.ts';
 import { z } from 'zod';
 
 /** Shortest password that sign-up and reset take; supabase/config.toml asks for the same. */

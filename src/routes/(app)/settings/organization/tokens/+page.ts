@@ -1,0 +1,9 @@
+import { listTokens } from '$lib/integrations/tokens.ts';
+import { forPage } from '$lib/supabase/page-error.ts';
+import type { PageLoad } from './$types';
+
+export const load: PageLoad = async ({ parent, depends }) => {
+  depends('integrations:tokens');
+  const { supabase, organization } = await parent();
+  return { tokens: await forPage(listTokens(supabase, { organizationId: organization.id })) };
+};
