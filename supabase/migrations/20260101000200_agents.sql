@@ -1669,9 +1669,12 @@ grant execute on function public.stats(public.agents) to anon, authenticated, se
 -- ---------------------------------------------------------------------------------------------------
 
 create function private.draft_version(agent_id uuid) returns public.agent_versions
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
+declare
+  v_draft public.agent_versions;
+begin
   with draft as (
     select
       a.*,
@@ -1735,7 +1738,10 @@ as $$
       end,
       'dependencies', jsonb_path_query_array(d.tools || d.mcp_servers, '$[*].name')),
     false, coalesce(auth.uid(), d.created_by_id), now()
-  from draft as d
+  into v_draft
+  from draft as d;
+  return v_draft;
+end
 $$;
 comment on function private.draft_version(uuid) is
   'The version that an agent''s draft would become, without id and number. Sees what its caller may see.';
@@ -1910,10 +1916,11 @@ create function private.agent_document(
   version public.agent_versions,
   configuration jsonb
 ) returns jsonb
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'format', 'agentry.agent',
     'format_version', 1,
     'external_key', agent.external_key,
@@ -1936,7 +1943,8 @@ as $$
     'tools', coalesce((select jsonb_agg(t.tool - 'id') from jsonb_array_elements(version.tools) as t (tool)), '[]'),
     'mcp_servers', version.mcp_servers,
     'tags', coalesce(
-      (select jsonb_agg(t.tag order by t.tag) from public.agent_tags as t where t.agent_id = agent.id), '[]'))
+      (select jsonb_agg(t.tag order by t.tag) from public.agent_tags as t where t.agent_id = agent.id), '[]'));
+end
 $$;
 comment on function private.agent_document(public.agents, public.agent_versions, jsonb) is
   'An agent as a document, behaving as in one version (the draft''s included).';
