@@ -1,6 +1,6 @@
 -- Invitations: a seat, a token shown once, and the invited, verified address.
 begin;
-select plan(43);
+select plan(44);
 
 create temporary table people as
 select tests.create_user('olga') as owner, tests.create_user('adam') as admin,
@@ -64,6 +64,9 @@ select is((select count(*) from public.organization_invitations), 2::bigint, 'ad
 select tests.sign_out();
 select tests.sign_in(member) from people;
 select is((select count(*) from public.organization_invitations), 0::bigint, 'members do not');
+select tests.sign_out();
+select tests.sign_in_with_key(admin, id, 'organization:read') from people, acme;
+select is((select count(*) from public.organization_invitations), 0::bigint, 'nor do API keys');
 select is(tests.code_of('select * from private.organization_invitation_tokens'), '42501',
   'nobody reads a token''s hash');
 select is(tests.code_of('insert into public.organization_invitations (email) values (''x@y'')'), '42501',

@@ -1,6 +1,6 @@
 -- Profiles: a face that anyone reads and only its owner edits.
 begin;
-select plan(15);
+select plan(16);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('root') as root;
@@ -41,10 +41,15 @@ select ok(private.is_superuser(), 'an operator can make somebody a superuser');
 select tests.sign_out();
 select tests.sign_in_with_key(root, tests.personal_organization(root), 'catalog:read') from people;
 select ok(not private.is_superuser(), 'but not their API keys');
+update public.profiles set bio = 'By a bot';
 select tests.sign_out();
 select tests.sign_in_with_key(root, tests.personal_organization(root), 'agents:read') from people;
 select is((select count(*) from public.profiles), 0::bigint,
   'an API key reads profiles with catalog:read only');
+
+select tests.sign_out();
+select is((select count(*) from public.profiles where bio = 'By a bot'), 0::bigint,
+  'no API key edits a face');
 
 select * from finish();
 rollback;
