@@ -74,6 +74,7 @@ async function install() {
     throw new Error(
       `Installing the dependencies failed (${error.message}); npm says why above. ` +
         'Check the network and the free disk space, then try again.',
+      { cause: error },
     );
   } finally {
     clearInterval(progress);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as openpgp from 'openpgp';
@@ -51,12 +52,13 @@ export async function readSecrets(dataDir: string): Promise<Secrets | undefined>
 }
 
 export async function createSecrets(dataDir: string): Promise<Secrets> {
-  const pair = await openpgp.generateKey({
-    type: 'rsa',
-    rsaBits: 3072,
-    userIDs: [{ name: 'Agentry' }],
-    format: 'object',
-  });
+  if (existsSync(join(dataDir, 'postgres'))) {
+    throw new StackFailure(
+      `${join(dataDir, 'secrets.json')} is missing, and without it the database there stays shut. ` +
+        'Put it back from a backup, or move the folder away to start anew.',
+    );
+  }
+  const key = await createEncryptionKey();
   const secrets = {
     jwtSecret: random(48),
     publishableKey: `sb_publishable_${random(24)}`,
@@ -65,13 +67,32 @@ export async function createSecrets(dataDir: string): Promise<Secrets> {
       LOGIN_ROLES.map((role) => [role, random(24)]),
     ) as Secrets['databasePasswords'],
     demoPassword: random(12),
-    encryptionKeyId: pair.publicKey.getKeyID().toHex(),
-    encryptionPublicKey: pair.publicKey.armor(),
+    encryptionKeyId: key.id,
+    encryptionPublicKey: key.publicKey,
   };
   // The private key first: secrets.json is what says that there are secrets.
-  await writePrivateFile(privateKeyFile(dataDir), pair.privateKey.armor());
+  await writePrivateFile(privateKeyFile(dataDir), key.privateKey);
   await writePrivateFile(join(dataDir, 'secrets.json'), `${JSON.stringify(secrets, null, 2)}\n`);
   return { ...secrets, encryptionPrivateKeyFile: privateKeyFile(dataDir) };
+}
+
+/** An OpenPGP key pair, armored: SQL encrypts people's tokens to it, workers decrypt them. */
+export async function createEncryptionKey(): Promise<{
+  id: string;
+  publicKey: string;
+  privateKey: string;
+}> {
+  const pair = await openpgp.generateKey({
+    type: 'rsa',
+    rsaBits: 3072,
+    userIDs: [{ name: 'Agentry' }],
+    format: 'object',
+  });
+  return {
+    id: pair.publicKey.getKeyID().toHex(),
+    publicKey: pair.publicKey.armor(),
+    privateKey: pair.privateKey.armor(),
+  };
 }
 
 function privateKeyFile(dataDir: string): string {

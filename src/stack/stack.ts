@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { prepareAuthSchema } from './auth.ts';
-import { openDataFolder } from './data-folder.ts';
+import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { startGateway } from './gateway.ts';
 import { startMailbox } from './mailbox.ts';
 import { migrate } from './migrate.ts';
@@ -38,6 +38,7 @@ export type StackOptions = {
 };
 
 export type Stack = {
+  folder: DataFolder;
   /** As the role `postgres`: no superuser, but above row-level security. */
   databaseUrl: string;
   supabaseUrl: string;
@@ -143,6 +144,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       APP_URL: siteUrl,
     };
     return {
+      folder,
       databaseUrl: urls.postgres,
       supabaseUrl,
       publishableKey: secrets.publishableKey,
@@ -204,9 +206,6 @@ function stackSql(name: string): Promise<string> {
 async function publishEncryptionKey(databaseUrl: string, secrets: Secrets): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1 });
   try {
-    const [known] =
-      await sql`select to_regprocedure('private.set_encryption_key(text, text)') as name`;
-    if (!known?.['name']) return;
     await sql`
       select private.set_encryption_key(${secrets.encryptionKeyId}, ${secrets.encryptionPublicKey})`;
   } finally {

@@ -1,0 +1,194 @@
+// npm start: everything, from a built web app to a demo account, until Ctrl-C or SIGTERM. With --dev
+// the web app and the worker take changes of the code in as they are made.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { buildWebApp } from './build.ts';
+import { logFile, openLog } from './data-folder.ts';
+import { StackFailure } from './failure.ts';
+import { DEMO_EMAIL, loadFirstData } from './first-data.ts';
+import { requireFreePorts } from './ports.ts';
+import { type Part, startPart } from './processes.ts';
+import { PROJECT, type Ports, dataDir, ports as portsOf } from './settings.ts';
+import { type Stack, startStack } from './stack.ts';
+
+const FOLLOW_PARENT = join(PROJECT, 'src', 'stack', 'follow-parent.ts');
+const VITE = join(PROJECT, 'node_modules', 'vite', 'bin', 'vite.js');
+const HEALTHY_WITHIN_MS = 60_000;
+const WEB_GRACE_MS = 5_000;
+/** Longer than the worker gives the runs in its hands before it hands them back. */
+const WORKER_GRACE_MS = 20_000;
+const POLL_MS = 50;
+
+const isDev = process.argv.includes('--dev');
+const stopping = new AbortController();
+const running = new AsyncDisposableStack();
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => stopping.abort());
+}
+// Whoever started this is gone without a word.
+process.on('disconnect', () => stopping.abort());
+let failure: unknown;
+try {
+  await start();
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort');
+} catch (error) {
+  giveUp(error);
+}
+if (failure === undefined) say('stopping');
+await running.disposeAsync();
+if (failure !== undefined) fail(failure);
+else say('stopped');
+process.exit();
+
+async function start(): Promise<void> {
+  const started = Date.now();
+  const ports = portsOf(process.env);
+  const appUrl = `http://127.0.0.1:${ports.app}`;
+  await requireFreePorts([{ port: ports.app, purpose: 'web app', variable: 'APP_PORT' }]);
+
+  // The stack comes up while the web app is being built.
+  const building = isDev ? undefined : buildWebApp(say, stopping.signal);
+  building?.catch(giveUp);
+  const stack = await startStack({
+    dataDir: dataDir(process.env),
+    ports,
+    siteUrl: appUrl,
+    log: say,
+    onFatal: giveUp,
+  });
+  running.defer(() => stack.stop());
+  await building;
+  stopping.signal.throwIfAborted();
+  await loadFirstData(stack, say);
+
+  stopping.signal.throwIfAborted();
+  say('starting the worker and the web app');
+  const worker = await startWorker(stack);
+  running.defer(() => worker.stop());
+  const web = await startWebApp(stack, ports, appUrl);
+  running.defer(() => web.stop());
+  await stack.announce();
+  console.log(greeting(stack, ports, appUrl, Date.now() - started));
+}
+
+function startWorker(stack: Stack): Promise<Part> {
+  const watch = isDev ? ['--watch', '--watch-preserve-output'] : [];
+  return startPart({
+    name: 'worker',
+    logFile: logFile(stack.folder.path, 'worker'),
+    log: say,
+    onGiveUp: giveUp,
+    stopSignal: 'SIGTERM',
+    stopGraceMs: WORKER_GRACE_MS,
+    spawn: () =>
+      spawnNode(stack, 'worker', [...watch, join('src', 'worker', 'worker.ts')], stack.workerEnv),
+    // It takes work from the database whenever it is there; nobody waits for it.
+    ready: async () => {},
+  });
+}
+
+function startWebApp(stack: Stack, ports: Ports, appUrl: string): Promise<Part> {
+  return startPart({
+    name: 'web app',
+    logFile: logFile(stack.folder.path, 'web'),
+    log: say,
+    onGiveUp: giveUp,
+    stopSignal: 'SIGTERM',
+    stopGraceMs: WEB_GRACE_MS,
+    spawn: () =>
+      spawnNode(
+        stack,
+        'web',
+        isDev
+          ? [VITE, 'dev', '--host', '127.0.0.1', '--port', String(ports.app), '--strictPort']
+          : [join('build', 'index.js')],
+        {
+          PUBLIC_SUPABASE_URL: stack.supabaseUrl,
+          PUBLIC_SUPABASE_PUBLISHABLE_KEY: stack.publishableKey,
+          SUPABASE_URL: stack.supabaseUrl,
+          HOST: '127.0.0.1',
+          PORT: String(ports.app),
+          ORIGIN: appUrl,
+          BODY_SIZE_LIMIT: '50M',
+          SHUTDOWN_TIMEOUT: '3',
+        },
+      ),
+    ready: () => untilHealthy(`${appUrl}/healthz`),
+  });
+}
+
+/** A part that Node.js runs: recognisable by its title, and stopping by itself when this process is gone. */
+async function spawnNode(
+  stack: Stack,
+  name: string,
+  args: string[],
+  env: Record<string, string>,
+): Promise<ChildProcess> {
+  const output = isDev ? undefined : await openLog(stack.folder.path, name);
+  try {
+    const sink = output?.fd ?? 'inherit';
+    const title = `--title=${stack.folder.instance}-${name}`;
+    return spawn(process.execPath, [title, '--import', FOLLOW_PARENT, ...args], {
+      cwd: PROJECT,
+      env: { ...process.env, ...env },
+      // Out of the terminal's reach: on Ctrl-C the parts stop in order, not all at once.
+      detached: true,
+      stdio: ['ignore', sink, sink, 'ipc'],
+    });
+  } finally {
+    await output?.close();
+  }
+}
+
+async function untilHealthy(url: string): Promise<void> {
+  const deadline = Date.now() + HEALTHY_WITHIN_MS;
+  let last = 'no answer';
+  while (Date.now() < deadline) {
+    try {
+      const response = await fetch(url);
+      last = await response.text();
+      if (response.ok) return;
+    } catch {
+      // Not listening yet.
+    }
+    await delay(POLL_MS, undefined, { signal: stopping.signal });
+  }
+  throw new StackFailure(
+    `The web app is not healthy after ${HEALTHY_WITHIN_MS / 1000} s (${last})`,
+  );
+}
+
+/** Ends everything because of an error, unless it is ending already: what fails then is a consequence. */
+function giveUp(error: unknown): void {
+  if (!stopping.signal.aborted) failure = error;
+  stopping.abort();
+}
+
+function fail(error: unknown): void {
+  console.error(error instanceof StackFailure ? `\n${error.message}` : error);
+  process.exitCode = 1;
+}
+
+function say(line: string): void {
+  console.log(`  ${line}`);
+}
+
+function greeting(stack: Stack, ports: Ports, appUrl: string, elapsedMs: number): string {
+  return `
+Agentry is ready after ${(elapsedMs / 1000).toFixed(1)} s.
+
+  Web app       ${appUrl}
+  API           ${stack.supabaseUrl}
+  PostgreSQL    127.0.0.1:${ports.db} (npm run -s stack:env says how to connect)
+  Table editor  ${stack.studioUrl}
+  Mailbox       ${stack.mailUrl}
+
+  Demo sign-in  ${DEMO_EMAIL}, password ${stack.demoPassword}
+
+Data, secrets and logs are in ${stack.folder.path}. Ctrl-C stops everything.
+`;
+}
