@@ -621,11 +621,17 @@ comment on table public.execution_events is
 
 select private.partition_by_month('public.execution_events', 1);
 
+-- Arithmetic on the digits, because every event of every run comes through here: the first 48 bits of a
+-- UUIDv7 are its milliseconds.
 create function private.first_id_of_execution(execution_id uuid) returns uuid
-language sql immutable
+language plpgsql immutable
 set search_path = ''
 as $$
-  select private.uuid_v7_floor(private.uuid_v7_time(first_id_of_execution.execution_id) - interval '1 day')
+declare
+  v_milliseconds bigint := ('x' || translate(left(execution_id::text, 13), '-', ''))::bit(48)::bigint;
+begin
+  return (lpad(to_hex(v_milliseconds - 86400000), 12, '0') || '70008000000000000000')::uuid;
+end
 $$;
 comment on function private.first_id_of_execution(uuid) is
   'No step, line or event of a run has a smaller id: a bound that keeps the planner out of older months (a day for clocks set back).';
@@ -635,13 +641,13 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_first_id uuid := private.first_id_of_execution(send_event.execution_id);
   v_seq bigint;
 begin
   insert into public.execution_events (execution_id, seq, kind, payload)
   select send_event.execution_id, coalesce(max(e.seq), 0) + 1, send_event.kind, send_event.payload
   from public.execution_events as e
-  where e.execution_id = send_event.execution_id
-    and e.id >= private.first_id_of_execution(send_event.execution_id)
+  where e.execution_id = send_event.execution_id and e.id >= v_first_id
   returning seq into v_seq;
   perform realtime.send(
     jsonb_build_object('seq', v_seq) || send_event.payload,
@@ -684,15 +690,15 @@ create function private.tg_executions__events() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
+declare
+  v_first_id uuid := private.first_id_of_execution(new.id);
 begin
   -- Nothing goes on behind a run that has left its worker: no bar of its trace grows for ever.
   if old.status = 'running' then
     update public.execution_steps as s
     set completed_at = now(),
       error_message = 'The run was interrupted during this step.'
-    where s.execution_id = new.id
-      and s.id >= private.first_id_of_execution(new.id)
-      and s.completed_at is null;
+    where s.execution_id = new.id and s.id >= v_first_id and s.completed_at is null;
   end if;
   perform private.send_event(new.id, 'status', jsonb_strip_nulls(jsonb_build_object(
     'status', new.status, 'attempt', new.attempt, 'error_code', new.error_code)));
@@ -880,27 +886,35 @@ values ('expire approvals', 'private.expire_approvals()', interval '1 minute');
 -- ===================================================================================================
 -- As the role postgres; nothing of this is granted to the API roles.
 
+-- plpgsql, although each is one statement: its plans last as long as the connection, SQL functions plan
+-- anew at every call, and a claim would be mostly planning.
 create function private.next_waiting_organization(after uuid) returns uuid
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select q.organization_id
-  from private.execution_queue as q
-  where q.fencing_token is null
-    and q.available_at <= now()
-    and q.organization_id > next_waiting_organization.after
-  order by q.organization_id
-  limit 1
+begin
+  return (
+    select q.organization_id
+    from private.execution_queue as q
+    where q.fencing_token is null
+      and q.available_at <= now()
+      and q.organization_id > next_waiting_organization.after
+    order by q.organization_id
+    limit 1);
+end
 $$;
 comment on function private.next_waiting_organization(uuid) is
   'The next organization, in the order of ids, that has a run to be claimed; null after the last.';
 
 create function private.take_waiting_execution(organization_id uuid) returns uuid
-language sql volatile
+language plpgsql volatile
 set search_path = ''
 as $$
+declare
+  v_execution_id uuid;
+begin
   -- Both rows or none: a run that somebody is just cancelling is passed over, not waited for.
-  select q.execution_id
+  select q.execution_id into v_execution_id
   from private.execution_queue as q
     join public.executions as e on e.id = q.execution_id
   where q.organization_id = take_waiting_execution.organization_id
@@ -909,7 +923,9 @@ as $$
   order by q.available_at, q.execution_id
   limit 1
   for update of q skip locked
-  for no key update of e skip locked
+  for no key update of e skip locked;
+  return v_execution_id;
+end
 $$;
 comment on function private.take_waiting_execution(uuid) is
   'The oldest run of an organization that can be claimed, locked; null when others hold all of them.';
@@ -1049,14 +1065,17 @@ comment on function private.renew_lease(uuid, bigint, integer) is
   'held: the lease runs on. cancelled, lost: stop.';
 
 create function private.add_log(execution_id uuid, level text, message text) returns void
-language sql volatile
+language plpgsql
 set search_path = ''
 as $$
+declare
+  v_first_id uuid := private.first_id_of_execution(add_log.execution_id);
+begin
   insert into public.execution_logs (execution_id, sequence_number, level, message)
   select add_log.execution_id, coalesce(max(l.sequence_number), 0) + 1, add_log.level, add_log.message
   from public.execution_logs as l
-  where l.execution_id = add_log.execution_id
-    and l.id >= private.first_id_of_execution(add_log.execution_id)
+  where l.execution_id = add_log.execution_id and l.id >= v_first_id;
+end
 $$;
 comment on function private.add_log(uuid, text, text) is
   'Appends a line to the log of a run. The caller holds the lock on the run''s row.';
@@ -1125,6 +1144,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_first_id uuid := private.first_id_of_execution(start_step.execution_id);
   v_step public.execution_steps;
 begin
   perform private.require_lease(start_step.execution_id, start_step.fencing_token);
@@ -1137,7 +1157,7 @@ begin
     1 + coalesce((
       select max(s.sequence_number)
       from public.execution_steps as s
-      where s.execution_id = e.id and s.id >= private.first_id_of_execution(e.id)), 0),
+      where s.execution_id = e.id and s.id >= v_first_id), 0),
     e.attempt,
     step ->> 'name',
     step ->> 'type',
