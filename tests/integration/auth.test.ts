@@ -274,11 +274,12 @@ describe('the table editor', () => {
   });
 
   it('refuses other pages of the same browser', async () => {
-    for (const headers of [
-      { origin: 'https://evil.example' },
-      { 'sec-fetch-site': 'cross-site' },
-    ]) {
-      const response = await fetch(`${studio}/rest/v1/profiles`, { headers });
+    const foreign: [string, string][] = [
+      ['origin', 'https://evil.example'],
+      ['sec-fetch-site', 'cross-site'],
+    ];
+    for (const [name, value] of foreign) {
+      const response = await fetch(`${studio}/rest/v1/profiles`, { headers: { [name]: value } });
       expect(response.status).toBe(403);
     }
   });
