@@ -16,7 +16,7 @@ import { type Stack, startStack } from './stack.ts';
 
 const FOLLOW_PARENT = join(PROJECT, 'src', 'stack', 'follow-parent.ts');
 const VITE = join(PROJECT, 'node_modules', 'vite', 'bin', 'vite.js');
-const HEALTHY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 60_000;
 const WEB_GRACE_MS = 5_000;
 /** Longer than the worker gives the runs in its hands before it hands them back. */
 const WORKER_GRACE_MS = 20_000;
@@ -29,8 +29,11 @@ const running = new AsyncDisposableStack();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stopping.abort());
 }
-// Whoever started this is gone without a word.
+// Whoever started this is gone without a word, or reads no more.
 process.on('disconnect', () => stopping.abort());
+process.stdout.on('error', () => stopping.abort());
+// A server inside this process broke: rather none than half a stack.
+process.on('uncaughtException', giveUp);
 let failure: unknown;
 try {
   await start();
@@ -67,10 +70,9 @@ async function start(): Promise<void> {
 
   stopping.signal.throwIfAborted();
   say('starting the worker and the web app');
-  const worker = await startWorker(stack);
-  running.defer(() => worker.stop());
-  const web = await startWebApp(stack, ports, appUrl);
-  running.defer(() => web.stop());
+  const parts = await Promise.allSettled([startWorker(stack), startWebApp(stack, ports, appUrl)]);
+  for (const part of parts) if (part.status === 'fulfilled') running.defer(() => part.value.stop());
+  for (const part of parts) if (part.status === 'rejected') throw part.reason;
   await stack.announce();
   console.log(greeting(stack, ports, appUrl, Date.now() - started));
 }
@@ -86,8 +88,10 @@ function startWorker(stack: Stack): Promise<Part> {
     stopGraceMs: WORKER_GRACE_MS,
     spawn: () =>
       spawnNode(stack, 'worker', [...watch, join('src', 'worker', 'worker.ts')], stack.workerEnv),
-    // It takes work from the database whenever it is there; nobody waits for it.
-    ready: async () => {},
+    // The first thing that a worker says.
+    ready: async (child) => {
+      await once(child, 'message', { signal: AbortSignal.timeout(READY_WITHIN_MS) });
+    },
   });
 }
 
@@ -145,7 +149,7 @@ async function spawnNode(
 }
 
 async function untilHealthy(url: string): Promise<void> {
-  const deadline = Date.now() + HEALTHY_WITHIN_MS;
+  const deadline = Date.now() + READY_WITHIN_MS;
   let last = 'no answer';
   while (Date.now() < deadline) {
     try {
@@ -158,7 +162,7 @@ async function untilHealthy(url: string): Promise<void> {
     await delay(POLL_MS, undefined, { signal: stopping.signal });
   }
   throw new StackFailure(
-    `The web app is not healthy after ${HEALTHY_WITHIN_MS / 1000} s (${last})`,
+    `The web app is not healthy after ${READY_WITHIN_MS / 1000} s (${last})`,
   );
 }
 

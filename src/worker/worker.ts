@@ -30,6 +30,8 @@ async function work(settings: Settings): Promise<void> {
     concurrency: settings.concurrency,
     tokens: settings.privateKeys ? 'readable' : 'not readable: AGENTRY_PRIVATE_KEY_FILE is not set',
   });
+  // To the stack that started this process, if one did.
+  process.send?.('ready');
   await loop.run();
   await database.close();
   log.info('worker stopped');
