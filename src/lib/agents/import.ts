@@ -4,15 +4,18 @@ import { AppError } from '../errors.ts';
 import type { Json } from '../supabase/database.types.ts';
 
 /** What `import_agents` takes and `export_agent` answers; docs/import.md lists the fields. */
-export type AgentDocument = { [field: string]: Json | undefined; name?: Json; system_prompt?: Json };
+export type AgentDocument = {
+  [field: string]: Json | undefined;
+  name?: Json;
+  system_prompt?: Json;
+};
 
 /** Where something stands in a file: on a line, or as an item of a list. Both count from 1. */
 export type Place = { kind: 'line' | 'item'; number: number };
 
 /** One prompt or agent of a file; without a document where the file itself is at fault. */
 export type ImportRow = { place: Place; name: string; warnings: string[] } & (
-  | { document: AgentDocument; problem: null }
-  | { document: null; problem: string }
+  { document: AgentDocument; problem: null } | { document: null; problem: string }
 );
 
 /** What became of a row. `code` is in docs/error-codes.md. */
@@ -41,7 +44,9 @@ export type ImportAnswer = {
  * @throws AppError `file_unreadable` when no row can be told from another
  */
 export async function readImport(text: string): Promise<ImportRow[]> {
-  const rows = /^\uFEFF?\s*[[{]/.test(text) ? readJson(text) : readCsv(text);
+  // Saved under Windows, a file holds the same rows as before.
+  const content = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+  const rows = /^\s*[[{]/.test(content) ? readJson(content) : readCsv(content);
   if (rows.length === 0) throw unreadable('The file has no rows.');
   return withExternalKeys(rows);
 }
@@ -60,7 +65,7 @@ export async function* importRows(
   send: (documents: AgentDocument[]) => Promise<ImportAnswer[]>,
 ): AsyncGenerator<ImportResult> {
   for (const batch of batchesOf(rows)) {
-    const documents = batch.flatMap(({ document }) => document ?? []);
+    const documents = batch.map(({ document }) => document).filter((one) => one !== null);
     const answers = documents.length > 0 ? await send(documents) : [];
     answers.sort((a, b) => a.ordinal - b.ordinal);
     let next = 0;
@@ -100,8 +105,7 @@ export function convertPrompt(prompt: string): {
   warnings: string[];
 } {
   const defaults = new Map<string, string | null>();
-  const warnings: string[] = [];
-  const ignored = new Set<string>();
+  const ignored = new Map<string, Set<string>>();
   const converted = prompt.replace(/\$\{([^}]*)\}/g, (expression, inside: string) => {
     const colon = inside.indexOf(':');
     const name = (colon < 0 ? inside : inside.slice(0, colon)).trim();
@@ -109,11 +113,15 @@ export function convertPrompt(prompt: string): {
     const value = colon < 0 ? null : inside.slice(colon + 1);
     const first = defaults.get(name) ?? null;
     if (first === null) defaults.set(name, value);
-    else if (value !== null && value !== first && !ignored.has(`${name}:${value}`)) {
-      ignored.add(`${name}:${value}`);
-      warnings.push(`"${name}" keeps its first default "${first}"; "${value}" is ignored.`);
+    else if (value !== null && value !== first) {
+      ignored.set(name, (ignored.get(name) ?? new Set()).add(value));
     }
     return `{{${name}}}`;
+  });
+
+  const warnings = [...ignored].map(([name, values]) => {
+    const others = [...values].map((value) => `"${value}"`).join(', ');
+    return `"${name}" keeps its first default "${defaults.get(name)}", not ${others}.`;
   });
   for (const name of defaults.keys()) {
     if (prompt.includes(`{{${name}}}`)) {
@@ -157,7 +165,6 @@ function readCsv(text: string): KeylessRow[] {
   const rows: KeylessRow[] = [];
   let header: string[] = [];
   const records = parse(text, {
-    bom: true,
     columns: (names: string[]) => (header = names.map((name) => name.trim())),
     info: true,
     raw: true,
@@ -240,7 +247,7 @@ const documents = z
 function readJson(text: string): KeylessRow[] {
   let content: unknown;
   try {
-    content = JSON.parse(text.replace(/^\uFEFF/, ''));
+    content = JSON.parse(text);
   } catch (error) {
     throw unreadable(`The file is not JSON: ${error instanceof Error ? error.message : error}.`);
   }
