@@ -887,6 +887,30 @@ $$;
 comment on function private.tg_users__add_person() is
   'A new account gets its profile and personal organization in the same transaction.';
 
+create function private.hand_over(organization_id uuid, user_id uuid) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  update public.organization_members as m
+  set role = 'owner'
+  where m.organization_id = hand_over.organization_id
+    and m.user_id = hand_over.user_id
+    and m.role < 'owner';
+  if found then
+    perform private.notify_user(
+      hand_over.user_id,
+      'organization.ownership_received',
+      jsonb_build_object('organization_id', hand_over.organization_id));
+  end if;
+  -- It no longer goes with the account that it was made for.
+  update public.organizations as o
+  set is_personal = false
+  where o.id = hand_over.organization_id and o.is_personal;
+end
+$$;
+comment on function private.hand_over(uuid, uuid) is 'Makes a member an owner, with notice.';
+
 create function private.lock_memberships(user_id uuid) returns void
 language plpgsql volatile
 set search_path = ''
@@ -958,30 +982,6 @@ end
 $$;
 comment on function private.tg_users__retire_person() is
   'An account is gone, by whatever hand: its profile turns anonymous, its memberships and keys end, what it owned alone is deleted, and what it owned with others passes to the next in rank.';
-
-create function private.hand_over(organization_id uuid, user_id uuid) returns void
-language plpgsql volatile
-set search_path = ''
-as $$
-begin
-  update public.organization_members as m
-  set role = 'owner'
-  where m.organization_id = hand_over.organization_id
-    and m.user_id = hand_over.user_id
-    and m.role < 'owner';
-  if found then
-    perform private.notify_user(
-      hand_over.user_id,
-      'organization.ownership_received',
-      jsonb_build_object('organization_id', hand_over.organization_id));
-  end if;
-  -- It no longer goes with the account that it was made for.
-  update public.organizations as o
-  set is_personal = false
-  where o.id = hand_over.organization_id and o.is_personal;
-end
-$$;
-comment on function private.hand_over(uuid, uuid) is 'Makes a member an owner, with notice.';
 
 create trigger _100_add_person after insert on auth.users
   for each row execute function private.tg_users__add_person();
