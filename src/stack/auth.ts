@@ -110,10 +110,16 @@ export function startAuth(options: AuthOptions): Auth {
     caller: Caller,
     ip: string,
   ): Promise<void> {
+    const url = urlOf(request);
+    // Lite decodes paths and answers HEAD like GET; what guards its routes must not be talked past.
+    if (url.pathname.includes('%')) return refuse(response, 404, 'not_found', 'Not found');
+    if (url.pathname.startsWith('/auth/v1/admin/')) {
+      return refuse(response, 404, 'not_found', 'This server offers no admin API.');
+    }
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    const route = `${method} ${url.pathname.replace(/^\/auth\/v1/, '')}`;
     const body = await readBody(request, MAX_BODY_BYTES);
     const fields = parseFields(body);
-    const url = urlOf(request);
-    const route = `${request.method} ${url.pathname.replace(/^\/auth\/v1/, '')}`;
     const email = text(fields['email'])?.trim().toLowerCase() ?? '';
 
     const wait = secondsToWait(route, url, ip, email);
@@ -140,13 +146,18 @@ export function startAuth(options: AuthOptions): Auth {
       {
         redirectTo: url.searchParams.get('redirect_to'),
         codeChallenge: text(fields['code_challenge']),
-        codeChallengeMethod: text(fields['code_challenge_method']) ?? 's256',
+        codeChallengeMethod: text(fields['code_challenge_method'])?.toLowerCase() ?? 's256',
       },
       () => app.fetch(forwarded, { peerAddress: ip }),
     );
     countFailure(route, url, ip, email, answer);
 
-    if (route === 'GET /verify') await finishLink(request, response, answer, url, ip);
+    // Lite hides why it failed. Here it is the database that was away, and a client that hears 500
+    // when it refreshes its token forgets its session.
+    if (route === 'POST /token' && answer.status >= 500) {
+      const retry = { 'retry-after': '1' };
+      refuse(response, 503, 'unavailable', 'The server is starting or restarting.', retry);
+    } else if (route === 'GET /verify') await finishLink(request, response, answer, url, ip);
     else await finish(request, response, answer, ip);
   }
 
@@ -182,39 +193,21 @@ export function startAuth(options: AuthOptions): Auth {
     if (location === null) return sendResponse(response, answer);
 
     const target = new URL(location);
-    const result = new URLSearchParams(target.hash.slice(1));
-    const claims = verifyToken(result.get('access_token') ?? '', options.jwtSecret);
     const challenge = url.searchParams.get('code_challenge');
-    const outcome = new URLSearchParams(result);
+    let outcome = new URLSearchParams(target.hash.slice(1));
+    const claims = verifyToken(outcome.get('access_token') ?? '', options.jwtSecret);
     if (claims !== null) {
-      const userId = String(claims['sub']);
-      const sessionId = String(claims['session_id']);
-      if (!(await admit(userId, sessionId, request, ip))) {
-        for (const name of [...outcome.keys()]) outcome.delete(name);
-        outcome.set('error', 'access_denied');
-        outcome.set('error_code', 'user_banned');
-        outcome.set('error_description', 'User is banned');
-      } else if (challenge !== null) {
-        const method = url.searchParams.get('code_challenge_method') ?? 's256';
-        const code = await exchangeForCode(
-          userId,
-          sessionId,
-          challenge,
-          method,
-          url.searchParams.get('type') ?? '',
-        );
-        for (const name of [...outcome.keys()]) outcome.delete(name);
-        outcome.set('code', code);
+      const [userId, sessionId] = [String(claims['sub']), String(claims['session_id'])];
+      if (!(await admit(userId, sessionId, request, ip))) outcome = new URLSearchParams(BANNED);
+      else if (challenge !== null) {
+        const code = await exchangeForCode(userId, sessionId, challenge, url.searchParams);
+        outcome = new URLSearchParams({ code });
       }
     }
-    if (challenge !== null) {
-      target.hash = '';
+    target.hash = challenge === null ? outcome.toString() : '';
+    if (challenge !== null)
       for (const [name, value] of outcome) target.searchParams.set(name, value);
-    } else {
-      target.hash = outcome.toString();
-    }
-    response.writeHead(303, { location: target.href, 'cache-control': 'no-store' });
-    response.end();
+    response.writeHead(303, { location: target.href, 'cache-control': 'no-store' }).end();
   }
 
   /** Replaces a session that a link has just opened by a code; redeeming it opens the session anew. */
@@ -222,9 +215,9 @@ export function startAuth(options: AuthOptions): Auth {
     userId: string,
     sessionId: string,
     challenge: string,
-    method: string,
-    type: string,
+    link: URLSearchParams,
   ): Promise<string> {
+    const method = link.get('code_challenge_method') === 'plain' ? 'plain' : 's256';
     const code = randomUUID();
     await sql.begin(async (tx) => {
       await tx`delete from auth.sessions where id = ${sessionId}`;
@@ -232,8 +225,8 @@ export function startAuth(options: AuthOptions): Auth {
       await tx`
         insert into auth.flow_state (id, user_id, auth_code, auth_code_issued_at, authentication_method,
           provider_type, code_challenge, code_challenge_method)
-        values (${randomUUID()}, ${userId}, ${code}, now(), ${type}, 'email', ${challenge},
-          ${method.toLowerCase() === 'plain' ? 'plain' : 's256'})`;
+        values (${randomUUID()}, ${userId}, ${code}, now(), ${link.get('type') ?? ''}, 'email',
+          ${challenge}, ${method})`;
     });
     return code;
   }
@@ -272,6 +265,8 @@ export function startAuth(options: AuthOptions): Auth {
       case 'POST /magiclink':
       case 'POST /resend':
         return limits.mails.take(email);
+      case 'PUT /user':
+        return email === '' ? 0 : limits.mails.take(email);
       default:
         return 0;
     }
@@ -294,6 +289,13 @@ export function startAuth(options: AuthOptions): Auth {
     if (route.endsWith(' /verify')) limits.wrongCodes.count(ip);
   }
 }
+
+/** How a link of an e-mail tells the site that its reader is shut out. */
+const BANNED = {
+  error: 'access_denied',
+  error_code: 'user_banned',
+  error_description: 'User is banned',
+};
 
 /**
  * Lite's connection. Without the assignment its first request looks whether the database has policies

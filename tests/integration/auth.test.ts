@@ -3,7 +3,7 @@ import { createServerClient } from '@supabase/ssr';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { StoredMail } from '../../src/stack/mailbox.ts';
-import { type Person, signUp, visitor } from '../support/stack.ts';
+import { type Person, operator, signUp, visitor } from '../support/stack.ts';
 
 // The site that the stack of the tests sends people back to.
 const SITE = 'http://127.0.0.1:3000';
@@ -212,6 +212,29 @@ describe('a banned user', () => {
 
     await sql`update auth.users set banned_until = now() - interval '1 second' where id = ${person.id}`;
     expect((await visitor().auth.signInWithPassword(person)).error).toBeNull();
+  });
+});
+
+describe('the guards around Auth', () => {
+  it('are not talked past by another spelling of a path or another method', async () => {
+    const person = await signUp('spelled');
+    await visitor().auth.resetPasswordForEmail(person.email);
+    await sql`update auth.users set banned_until = now() + interval '1 hour' where id = ${person.id}`;
+    const link = await linkFor(person.email);
+    const headers = { apikey: inject('publishableKey') };
+    const encoded = await fetch(link.replace('/verify', '/%76erify'), {
+      headers,
+      redirect: 'manual',
+    });
+    expect(encoded.status).toBe(404);
+    const head = await fetch(link, { method: 'HEAD', headers, redirect: 'manual' });
+    expect(head.headers.get('location')).toContain('error_code=user_banned');
+  });
+
+  it('leave no way to administer users', async () => {
+    const { auth } = operator();
+    expect((await auth.admin.listUsers()).error?.status).toBe(404);
+    expect((await auth.admin.deleteUser(randomUUID())).error).not.toBeNull();
   });
 });
 
