@@ -33,7 +33,7 @@ it('20 workers that race over 500 runs get each of them exactly once', async () 
     await Promise.all(
       connections(20).map(async (worker, n) => {
         const claimed: { runId: string; token: string }[] = [];
-        for (let run; (run = await claim(worker, `worker-${n}`)); ) {
+        for (let run; (run = await claim(worker, `worker-${n}`));) {
           claimed.push(run);
           await worker`select private.complete_execution(${run.runId}, ${run.token}, '{"text": "done"}')`;
         }
@@ -77,12 +77,16 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
     for (let turn = 0; turn < 60; turn++) {
       const run = await claim(worker, `worker-${n}`);
       if (!run) continue;
-      await endings[(turn + n) % endings.length]!(worker, run.runId, run.token).catch(allowLeaseLost);
+      await endings[(turn + n) % endings.length]!(worker, run.runId, run.token).catch(
+        allowLeaseLost,
+      );
     }
   });
   const interference = [
     (async () => {
-      for (const { id } of await canceller!`select id from public.executions order by random() limit 60`) {
+      for (const {
+        id,
+      } of await canceller!`select id from public.executions order by random() limit 60`) {
         await canceller!`update public.executions set status = 'cancelled' where id = ${id} and completed_at is null`;
       }
     })(),
@@ -93,7 +97,9 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
   await Promise.all([...work, ...interference]);
   working = false;
   await watching;
-  await Promise.all([watcher, canceller!, reaper!, ...workers].map((connection) => connection.end()));
+  await Promise.all(
+    [watcher, canceller!, reaper!, ...workers].map((connection) => connection.end()),
+  );
 
   expect(differences).toEqual([]);
   expect(Object.keys(await statuses()).length).toBeGreaterThan(2);
@@ -128,12 +134,14 @@ it('a dead worker’s run is taken over, and its late result is refused', async 
 it('cancelling and completing at the same moment: one of them wins, and both agree on which', async () => {
   await enqueue(50);
   const [worker, person] = connections(2);
-  for (let run; (run = await claim(worker!, 'worker')); ) {
+  for (let run; (run = await claim(worker!, 'worker'));) {
     const [completing] = await Promise.allSettled([
       worker!`select private.complete_execution(${run.runId}, ${run.token}, '{}')`,
       asRunner(person!, (tx) => tx`select public.cancel_execution(${run.runId})`),
     ]);
-    const [{ status }] = await sql<[{ status: string }]>`select status from public.executions where id = ${run.runId}`;
+    const [{ status }] = await sql<
+      [{ status: string }]
+    >`select status from public.executions where id = ${run.runId}`;
     expect(status).toBe(completing.status === 'fulfilled' ? 'completed' : 'cancelled');
   }
   expect(await queueDiffersFromRuns()).toEqual([]);
@@ -181,7 +189,12 @@ it('far from its limits an organization’s runs are admitted side by side', asy
     await runAgent(tx);
     await finished;
   });
-  await expect.poll(async () => (await sql`select from pg_locks where locktype = 'advisory' and mode = 'ShareLock'`).length).toBe(1);
+  await expect
+    .poll(
+      async () =>
+        (await sql`select from pg_locks where locktype = 'advisory' and mode = 'ShareLock'`).length,
+    )
+    .toBe(1);
   await asRunner(quick!, async (tx) => {
     await tx`set local statement_timeout = '2s'`;
     await runAgent(tx);
@@ -209,7 +222,9 @@ it('new work and a cancellation reach whoever listens at once', async () => {
   await listener.listen('agentry_work', () => heard.push('work'));
   await listener.listen('agentry_cancel', (id) => heard.push(id));
   await enqueue(1);
-  const [{ id }] = await sql<[{ id: string }]>`update public.executions set status = 'cancelled' returning id`;
+  const [{ id }] = await sql<
+    [{ id: string }]
+  >`update public.executions set status = 'cancelled' returning id`;
   await expect.poll(() => heard).toEqual(['work', id]);
   await listener.end();
 });
@@ -226,7 +241,13 @@ async function claim(worker: Sql, name: string, leaseSeconds = 10) {
   const [row] = await worker`
     select execution_id, fencing_token, organization_id
     from private.claim_execution(${name}, ${leaseSeconds})`;
-  return row && { runId: row.execution_id as string, token: row.fencing_token as string, organizationId: row.organization_id as string };
+  return (
+    row && {
+      runId: row.execution_id as string,
+      token: row.fencing_token as string,
+      organizationId: row.organization_id as string,
+    }
+  );
 }
 
 /** Somebody new with an agent of the cheapest kind, published. */
@@ -242,8 +263,17 @@ async function publishedAgent() {
     select m.organization_id, m.user_id, 'Echo', 'openai/gpt-5', 'Repeat.'
     from public.organization_members as m where m.user_id = ${user.id}
     returning id, organization_id`;
-  const [version] = await asUser(sql, user.id, (tx) => tx`select id from public.publish_agent_version(${made!.id})`);
-  return { id: made!.id as string, organizationId: made!.organization_id as string, versionId: version!.id as string, userId: user.id };
+  const [version] = await asUser(
+    sql,
+    user.id,
+    (tx) => tx`select id from public.publish_agent_version(${made!.id})`,
+  );
+  return {
+    id: made!.id as string,
+    organizationId: made!.organization_id as string,
+    versionId: version!.id as string,
+    userId: user.id,
+  };
 }
 
 /** Runs past admission: what the queue does is the subject, not the quota. */
@@ -255,7 +285,11 @@ async function enqueue(count: number, of = agent): Promise<void> {
 }
 
 /** A transaction as PostgREST opens it for somebody's request. */
-function asUser<T>(connection: Sql, userId: string, work: (tx: postgres.TransactionSql) => Promise<T>) {
+function asUser<T>(
+  connection: Sql,
+  userId: string,
+  work: (tx: postgres.TransactionSql) => Promise<T>,
+) {
   return connection.begin(async (tx) => {
     await tx`select set_config('request.jwt.claims', ${JSON.stringify({ sub: userId, role: 'authenticated' })}, true),
       set_config('role', 'authenticated', true)`;
@@ -290,7 +324,8 @@ async function race(count: number, work: (tx: postgres.TransactionSql) => Promis
 }
 
 async function statuses(): Promise<Record<string, number>> {
-  const rows = await sql`select status, count(*)::integer as count from public.executions group by status`;
+  const rows =
+    await sql`select status, count(*)::integer as count from public.executions group by status`;
   return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
 }
 
