@@ -56,7 +56,7 @@ describe('the expressions of a prompt', () => {
 
   test('keep the first of several defaults, with a warning', () => {
     const { parameters, warnings } = convertPrompt(
-      '${tone} ${tone:calm} ${tone:wild} ${tone:wild}',
+      '${tone} ${tone:calm} ${tone:wild} ${tone:wild} ${tone:shy}',
     );
     expect(parameters).toEqual([
       { name: 'tone', type: 'string', required: false, default_value: 'calm' },
