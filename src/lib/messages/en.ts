@@ -1,3 +1,6 @@
+import { agents } from './en-agents.ts';
+import { runErrors, runs } from './en-runs.ts';
+
 /**
  * Every English text of the app, by place. Words follow docs/glossary.md; texts with a part that
  * varies are functions, so that other languages can order it as they need.
@@ -50,7 +53,6 @@ export const en = {
     personal: 'Personal',
     createOrganization: 'New organization',
     account: 'Account',
-    accountMenu: 'Account menu',
     signOut: 'Sign out',
     theme: 'Theme',
     themes: { light: 'Light', dark: 'Dark', system: 'System' },
@@ -86,6 +88,55 @@ export const en = {
   public: {
     toggleTheme: 'Switch between light and dark',
     openApp: 'Open Agentry',
+  },
+
+  landing: {
+    title: 'AI agents that you can see through',
+    lead: 'Write a prompt with typed parameters, publish it as an agent, run it on the model of your choice. Every step, token and cent is on record.',
+    offline: 'A built-in echo model runs your first agent without any provider account.',
+    featuresTitle: 'Made for people who have to answer for what an agent does',
+    parameters: {
+      title: 'Prompts with typed parameters',
+      text: 'Write {{product}} once and everybody gets a form with the right fields, checks and defaults.',
+    },
+    versions: {
+      title: 'Versions that stay put',
+      text: 'Publishing freezes the draft. Each run names the exact version it ran, so it can be explained later.',
+    },
+    traces: {
+      title: 'Every step on record',
+      text: 'Model calls and tools on one time axis with tokens and cost, live while the run goes on.',
+    },
+    secrets: {
+      title: 'Keys that stay secret',
+      text: 'Provider keys are encrypted the moment they arrive and can be replaced or deleted, never read.',
+    },
+    rules: {
+      title: 'One set of rules',
+      text: 'PostgreSQL itself decides who sees and does what: the same in the app, over REST and for admins.',
+    },
+    recovery: {
+      title: 'Runs that survive',
+      text: 'When a worker dies in the middle of a run, another takes over within seconds, and it finishes once.',
+    },
+    apiTitle: 'Everything is an API',
+    apiText:
+      'Whatever the app does, your code can do with supabase-js or plain REST: the same functions under the same permissions, with scoped keys.',
+    apiComment: 'Start a run',
+    footer: 'Agentry runs on any Supabase: hosted, in Docker, or the embedded one.',
+    example: {
+      caption: 'An example of a run',
+      agent: 'Release notes writer',
+      promptBefore: 'Write release notes of',
+      promptBetween: 'for',
+      render: 'Render prompt',
+      plan: 'Plan',
+      search: 'Search changes',
+      write: 'Write answer',
+      time: 'Time',
+      tokens: 'Tokens',
+      cost: 'Cost',
+    },
   },
 
   auth: {
@@ -312,7 +363,11 @@ export const en = {
     cancelled: 'Cancelled',
   },
 
+  agents,
+  runs,
+
   errors: {
+    ...runErrors,
     unreachable: {
       what: 'The server cannot be reached.',
       data: 'Nothing that was saved is lost.',

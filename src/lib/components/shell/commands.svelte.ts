@@ -1,5 +1,5 @@
 import { goto } from '$app/navigation';
-import { createContext, type Component } from 'svelte';
+import { createContext, untrack, type Component } from 'svelte';
 
 /** Something that the command palette offers and a shortcut may start. */
 export type Command = {
@@ -100,13 +100,13 @@ export { getRegistry as useRegistry, provideCommands };
 /** Offers commands for as long as the calling component lives. */
 export function useCommands(list: () => Command[]): void {
   const registry = getRegistry();
-  $effect(() => registry.add(list));
+  $effect(() => untrack(() => registry.add(list)));
 }
 
 /** Lets the palette find things by what people type, for as long as the calling component lives. */
 export function useCommandSearch(search: CommandSearch): void {
   const registry = getRegistry();
-  $effect(() => registry.addSearch(search));
+  $effect(() => untrack(() => registry.addSearch(search)));
 }
 
 function isTyping(target: EventTarget | null): boolean {
