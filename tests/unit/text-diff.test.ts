@@ -3,7 +3,9 @@ import { diffTexts, type DiffRow, type Line } from '../../src/lib/agents/text-di
 
 const text = (line: Line | null) => line && line.pieces.map((piece) => piece.text).join('');
 const shape = (row: DiffRow) =>
-  row.kind === 'folded' ? ['folded', row.rows.length] : [row.kind, text(row.before), text(row.after)];
+  row.kind === 'folded'
+    ? ['folded', row.rows.length]
+    : [row.kind, text(row.before), text(row.after)];
 
 describe('the diff of two texts', () => {
   test('pairs a changed line with what it became and marks the words', () => {
@@ -13,9 +15,9 @@ describe('the diff of two texts', () => {
       ['same', 'Be brief.', 'Be brief.'],
     ]);
     const [first] = rows;
-    expect(first?.kind === 'change' && first.before?.pieces.filter((piece) => piece.changed)).toEqual([
-      { text: 'pirate', changed: true },
-    ]);
+    expect(
+      first?.kind === 'change' && first.before?.pieces.filter((piece) => piece.changed),
+    ).toEqual([{ text: 'pirate', changed: true }]);
   });
 
   test('leaves the other side empty where a line was added or removed', () => {

@@ -22,7 +22,12 @@ function span(
 describe('the trace', () => {
   test('puts children under their parent, in the order in which they began', () => {
     const { bars } = layOutWaterfall(
-      [span('c', 3, 50, 90, 'a'), span('d', 4, 90, 100), span('a', 1, 0, 90), span('b', 2, 0, 50, 'a')],
+      [
+        span('c', 3, 50, 90, 'a'),
+        span('d', 4, 90, 100),
+        span('a', 1, 0, 90),
+        span('b', 2, 0, 50, 'a'),
+      ],
       { from: BEGIN, to: BEGIN + 100 },
     );
     expect(bars.map((bar) => [bar.step.id, bar.depth])).toEqual([

@@ -9,5 +9,10 @@ export function isUuid(text: string): boolean {
  */
 export function containing(text: string): string {
   const literal = text.replace(/[\\%_]/g, '\\$&').replaceAll('*', '_');
-  return `"%${literal.replace(/[\\"]/g, '\\$&')}%"`;
+  return quoted(`%${literal}%`);
+}
+
+/** A value for `or=(...)`, in which commas and brackets would otherwise end it. */
+export function quoted(value: string): string {
+  return `"${value.replace(/[\\"]/g, '\\$&')}"`;
 }
