@@ -142,6 +142,8 @@ export function startAuth(options: AuthOptions): Auth {
     forwarded.headers.delete('authorization');
     if (caller.userToken !== null)
       forwarded.headers.set('authorization', `Bearer ${caller.userToken}`);
+    // Fails as a lost connection, which the gateway answers with 503; Lite would make it a 500.
+    await sql`select 1`;
     const answer = await mailRequest.run(
       {
         redirectTo: url.searchParams.get('redirect_to'),
@@ -152,8 +154,8 @@ export function startAuth(options: AuthOptions): Auth {
     );
     countFailure(route, url, ip, email, answer);
 
-    // Lite hides why it failed. Here it is the database that was away, and a client that hears 500
-    // when it refreshes its token forgets its session.
+    // The database may still go away in the middle, and a client that hears 500 when it refreshes its
+    // token forgets its session.
     if (route === 'POST /token' && answer.status >= 500) {
       const retry = { 'retry-after': '1' };
       refuse(response, 503, 'unavailable', 'The server is starting or restarting.', retry);

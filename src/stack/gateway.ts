@@ -199,12 +199,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   function fail(response: ServerResponse, error: unknown): void {
     if (response.writableEnded || response.destroyed) return;
     if (error instanceof BodyTooLarge) {
-      sendJson(response, 413, { code: 'body_too_large', message: 'The request is too large.' });
+      const hint = 'Send less at once; files belong into Storage.';
+      sendJson(response, 413, refusal('body_too_large', 'The request is too large.', hint));
     } else if (error instanceof Unavailable || isLostConnection(error)) {
-      sendJson(response, 503, UNAVAILABLE, retryAfter(1));
+      const message = 'The server is starting or restarting.';
+      sendJson(response, 503, refusal('unavailable', message, 'Try again.'), retryAfter(1));
     } else {
       log(`gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      sendJson(response, 500, { code: 'internal_error', message: 'The gateway failed.' });
+      const hint = 'Try again; the log of the server says what happened.';
+      sendJson(response, 500, refusal('internal_error', 'The server failed.', hint));
     }
   }
 }
@@ -223,19 +226,19 @@ const SECRET_IN_BROWSER: Refusal = {
   hint: 'Secret API keys belong on servers; use the publishable key in browsers.',
 };
 
-// In the shape of PostgREST's own errors, which supabase-js hands on as they are.
-const UNAVAILABLE = {
-  code: 'unavailable',
-  message: 'The server is starting or restarting.',
-  details: 'unavailable',
-  hint: 'Try again in a second.',
-};
-const rateLimited = (seconds: number) => ({
-  code: 'rate_limited',
-  message: 'This API key has used up its requests of this minute.',
-  details: 'rate_limited',
-  hint: `Wait ${seconds} seconds.`,
+/** A refusal of ours, in the shape of PostgREST's own, which supabase-js hands on as they are. */
+const refusal = (code: string, message: string, hint: string) => ({
+  code,
+  message,
+  details: code,
+  hint,
 });
+const rateLimited = (seconds: number) =>
+  refusal(
+    'rate_limited',
+    'This API key has used up its requests of this minute.',
+    `Wait ${seconds} seconds.`,
+  );
 const retryAfter = (seconds: number) => ({ 'retry-after': String(seconds) });
 
 /** Undefined function, and no such schema. */
@@ -258,7 +261,7 @@ function setCors(request: IncomingMessage, response: ServerResponse): void {
 }
 
 function notFound(response: ServerResponse, message: string): void {
-  sendJson(response, 404, { code: 'not_found', message });
+  sendJson(response, 404, refusal('not_found', message, 'Check the address.'));
 }
 
 function header(request: IncomingMessage, name: string): string | null {
