@@ -1,7 +1,7 @@
 -- migrate:up
 
--- Agents: what people build. A draft that is edited in place, numbered versions that never change, and
--- what both are made of: parameters, variables, tools, MCP servers, tags.
+-- Agents: what people build. A draft that is edited in place, numbered versions that never change,
+-- and what both are made of: parameters, variables, tools, MCP servers, tags.
 --
 -- For the contexts after this one:
 --   public.agent_access             what the caller may do with each agent that they can read
@@ -47,18 +47,22 @@ as $$
   -- camelCase, kebab-case and snake_case name the same thing. `token` counts at the end only:
   -- token_limit is a number of them.
   select regexp_replace(
-      lower(regexp_replace(names_a_secret.name, '([a-z0-9])([A-Z])', '\1_\2', 'g')), '[^a-z0-9]+', '_', 'g')
+      lower(regexp_replace(names_a_secret.name, '([a-z0-9])([A-Z])', '\1_\2', 'g')),
+      '[^a-z0-9]+', '_', 'g')
     ~ ('(^|_)((api|private|access|secret|ssh|signing|encryption|auth)_?key|secret|password|passwd'
       || '|passphrase|pwd|credentials?|authorization|bearer|cookie)(_|$)|(^|_)token$')
 $$;
-comment on function private.names_a_secret(text) is 'Whether a key is named like something that must not be stored in plain text.';
+comment on function private.names_a_secret(text) is
+  'Whether a key is named like something that must not be stored in plain text.';
 grant execute on function private.names_a_secret(text) to authenticated, service_role;
 
 create function private.looks_like_a_secret(value text) returns boolean
 language sql immutable parallel safe
 set search_path = ''
 as $$
-  select value ~ ('^(Bearer +)?(sk-|sk_live_|rk_live_|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA|AIza)[A-Za-z0-9_-]{12,}'
+  select value ~ (
+      '^(Bearer +)?(sk-|sk_live_|rk_live_|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA|AIza)'
+      || '[A-Za-z0-9_-]{12,}'
       || '|^(Bearer +)?eyJ[A-Za-z0-9_-]+\.eyJ'
       || '|-----BEGIN [A-Z ]*PRIVATE KEY'
       || '|^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@'
@@ -80,7 +84,9 @@ declare
 begin
   case jsonb_typeof(value)
     when 'object' then
-      if private.is_token_reference(value) and not private.looks_like_a_secret(value ->> 'token') then
+      if private.is_token_reference(value)
+        and not private.looks_like_a_secret(value ->> 'token')
+      then
         return null;
       end if;
       for v_key, v_item in select * from jsonb_each(value) loop
@@ -93,7 +99,10 @@ begin
         end if;
       end loop;
     when 'array' then
-      for v_item, v_key in select e.item, e.ordinality - 1 from jsonb_array_elements(value) with ordinality as e (item) loop
+      for v_item, v_key in
+        select e.item, e.ordinality - 1
+        from jsonb_array_elements(value) with ordinality as e (item)
+      loop
         v_found := private.plain_secret_path(v_item, format('%s[%s]', path, v_key));
         if v_found is not null then
           return v_found;
@@ -127,7 +136,8 @@ begin
   end if;
 end
 $$;
-comment on function private.refuse_plain_secrets(jsonb) is 'Raises plain_secret with the place when a JSON value holds a secret in plain text.';
+comment on function private.refuse_plain_secrets(jsonb) is
+  'Raises plain_secret with the place when a JSON value holds a secret in plain text.';
 grant execute on function private.refuse_plain_secrets(jsonb) to authenticated, service_role;
 
 create function private.tg_refuse_plain_secrets() returns trigger
@@ -144,7 +154,8 @@ begin
   return new;
 end
 $$;
-comment on function private.tg_refuse_plain_secrets() is 'Before insert or update: no secret in the columns that are its arguments.';
+comment on function private.tg_refuse_plain_secrets() is
+  'Before insert or update: no secret in the columns that are its arguments.';
 
 -- ---------------------------------------------------------------------------------------------------
 -- settings: named configuration presets. An agent that uses one merges its own configuration over it.
@@ -157,7 +168,8 @@ create table public.settings (
   name text not null
     constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255),
   slug text collate "C" not null
-    constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
+    constraint slug_is_lower_case_words check (
+      slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   value jsonb not null default '{}'
     constraint value_is_an_object check (jsonb_typeof(value) = 'object')
     constraint value_parts_are_objects check (
@@ -182,19 +194,24 @@ grant insert (organization_id, name, slug, value) on public.settings to authenti
 grant update (name, slug, value) on public.settings to authenticated;
 grant delete on public.settings to authenticated;
 
-create policy settings_select_platform on public.settings for select to anon
+create policy settings_select_platform on public.settings
+  for select to anon
   using (organization_id is null);
-create policy settings_select_member on public.settings for select to authenticated
+create policy settings_select_member on public.settings
+  for select to authenticated
   using (
     organization_id is null
     or organization_id = any (array(select private.my_organization_ids('viewer')))
   );
-create policy settings_insert_member on public.settings for insert to authenticated
+create policy settings_insert_member on public.settings
+  for insert to authenticated
   with check (organization_id = any (array(select private.my_organization_ids('member'))));
-create policy settings_update_member on public.settings for update to authenticated
+create policy settings_update_member on public.settings
+  for update to authenticated
   using (organization_id = any (array(select private.my_organization_ids('member'))))
   with check (organization_id = any (array(select private.my_organization_ids('member'))));
-create policy settings_delete_creator on public.settings for delete to authenticated
+create policy settings_delete_creator on public.settings
+  for delete to authenticated
   using (
     organization_id = any (array(select private.my_organization_ids('admin')))
     or (
@@ -202,16 +219,20 @@ create policy settings_delete_creator on public.settings for delete to authentic
       and organization_id = any (array(select private.my_organization_ids('member')))
     )
   );
-create policy settings_select_scope on public.settings as restrictive for select to authenticated
+create policy settings_select_scope on public.settings as restrictive
+  for select to authenticated
   using (
     (select private.has_scope('agents:read'))
     or (organization_id is null and (select private.has_scope('catalog:read')))
   );
-create policy settings_insert_scope on public.settings as restrictive for insert to authenticated
+create policy settings_insert_scope on public.settings as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy settings_update_scope on public.settings as restrictive for update to authenticated
+create policy settings_update_scope on public.settings as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
-create policy settings_delete_scope on public.settings as restrictive for delete to authenticated
+create policy settings_delete_scope on public.settings as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.settings is
@@ -228,26 +249,33 @@ create table public.agents (
   organization_id uuid not null references public.organizations (id) on delete cascade,
   created_by_id uuid not null default auth.uid() references public.profiles (id),
   external_key text
-    constraint external_key_is_1_to_255_characters check (char_length(external_key) between 1 and 255),
+    constraint external_key_is_1_to_255_characters check (
+      char_length(external_key) between 1 and 255),
   name text not null
-    constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
+    constraint name_is_1_to_255_characters check (
+      char_length(name) between 1 and 255 and name ~ '\S'),
   slug text collate "C" not null
-    constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
+    constraint slug_is_lower_case_words check (
+      slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   description text not null default ''
     constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
   icon text
     constraint icon_is_at_most_100_characters check (char_length(icon) <= 100),
   avatar_url text
-    constraint avatar_url_is_a_web_address check (avatar_url ~ '^https?://\S+$' and char_length(avatar_url) <= 2048),
+    constraint avatar_url_is_a_web_address check (
+      avatar_url ~ '^https?://\S+$' and char_length(avatar_url) <= 2048),
   category text
     constraint category_is_1_to_100_characters check (char_length(category) between 1 and 100),
   agent_type public.agent_type not null default 'assistive',
   system_prompt text not null default ''
-    constraint system_prompt_is_at_most_500000_characters check (char_length(system_prompt) <= 500000),
+    constraint system_prompt_is_at_most_500000_characters check (
+      char_length(system_prompt) <= 500000),
   user_prompt_template text
-    constraint user_prompt_template_is_at_most_100000_characters check (char_length(user_prompt_template) <= 100000),
+    constraint user_prompt_template_is_at_most_100000_characters check (
+      char_length(user_prompt_template) <= 100000),
   model text not null default 'demo/echo'
-    constraint model_is_provider_and_name check (model ~ '^[a-z0-9][a-z0-9-]*/\S+$' and char_length(model) <= 200),
+    constraint model_is_provider_and_name check (
+      model ~ '^[a-z0-9][a-z0-9-]*/\S+$' and char_length(model) <= 200),
   temperature numeric(3, 2)
     constraint temperature_is_0_to_2 check (temperature between 0 and 2),
   max_tokens integer
@@ -285,16 +313,20 @@ create index agents_list_idx on public.agents (organization_id, created_at desc,
 -- Public agents of everybody, newest first.
 create index agents_public_idx on public.agents (created_at desc, id)
   where visibility = 'public' and deleted_at is null;
-create unique index agents_slug_is_unique on public.agents (organization_id, slug) where deleted_at is null;
+create unique index agents_slug_is_unique on public.agents (organization_id, slug)
+  where deleted_at is null;
 create unique index agents_external_key_is_unique on public.agents (organization_id, external_key)
   where deleted_at is null;
 -- What the purge looks for.
 create index agents_deleted_idx on public.agents (deleted_at) where deleted_at is not null;
 create index agents_created_by_id_idx on public.agents (created_by_id);
 create index agents_settings_id_idx on public.agents (settings_id) where settings_id is not null;
-create index agents_current_version_id_idx on public.agents (current_version_id) where current_version_id is not null;
-create index agents_forked_from_agent_id_idx on public.agents (forked_from_agent_id) where forked_from_agent_id is not null;
-create index agents_forked_from_version_id_idx on public.agents (forked_from_version_id) where forked_from_version_id is not null;
+create index agents_current_version_id_idx on public.agents (current_version_id)
+  where current_version_id is not null;
+create index agents_forked_from_agent_id_idx on public.agents (forked_from_agent_id)
+  where forked_from_agent_id is not null;
+create index agents_forked_from_version_id_idx on public.agents (forked_from_version_id)
+  where forked_from_version_id is not null;
 
 create function private.free_agent_slug(organization_id uuid, name text) returns text
 language plpgsql stable
@@ -307,7 +339,9 @@ declare
 begin
   if v_base <> '' and not exists (
     select from public.agents as a
-    where a.organization_id = free_agent_slug.organization_id and a.slug = v_base and a.deleted_at is null
+    where a.organization_id = free_agent_slug.organization_id
+      and a.slug = v_base
+      and a.deleted_at is null
   ) then
     return v_base;
   end if;
@@ -338,7 +372,8 @@ begin
   return new;
 end
 $$;
-comment on function private.tg_agents__take_slug() is 'Before insert without a slug: makes a unique one from the name.';
+comment on function private.tg_agents__take_slug() is
+  'Before insert without a slug: makes a unique one from the name.';
 create trigger _100_take_slug before insert on public.agents
   for each row when (coalesce(new.slug, '') = '') execute function private.tg_agents__take_slug();
 
@@ -377,13 +412,15 @@ begin
   return null;
 end
 $$;
-comment on function private.tg_agents__enforce_limit() is 'After insert: the organization''s max_agents holds.';
+comment on function private.tg_agents__enforce_limit() is
+  'After insert: the organization''s max_agents holds.';
 create trigger _900_enforce_limit after insert on public.agents
   referencing new table as new_agents
   for each statement execute function private.tg_agents__enforce_limit();
 
 create trigger _200_refuse_plain_secrets before insert or update of configuration on public.agents
-  for each row when (new.configuration <> '{}') execute function private.tg_refuse_plain_secrets('configuration');
+  for each row when (new.configuration <> '{}')
+  execute function private.tg_refuse_plain_secrets('configuration');
 
 create function private.tg_agents__check_visibility() returns trigger
 language plpgsql
@@ -444,7 +481,8 @@ $$;
 comment on function private.tg_agents__check_status() is
   'Before update of status: draft, active, paused and archived follow each other only where that makes sense.';
 create trigger _400_check_status before update of status on public.agents
-  for each row when (old.status is distinct from new.status) execute function private.tg_agents__check_status();
+  for each row when (old.status is distinct from new.status)
+  execute function private.tg_agents__check_status();
 
 create function private.tg_agents__check_settings() returns trigger
 language plpgsql security definer
@@ -467,17 +505,19 @@ $$;
 comment on function private.tg_agents__check_settings() is
   'Before insert or update of settings_id: the preset is the platform''s or the agent''s own organization''s (a plain key cannot say so).';
 create trigger _500_check_settings before insert or update of settings_id on public.agents
-  for each row when (new.settings_id is not null) execute function private.tg_agents__check_settings();
+  for each row when (new.settings_id is not null)
+  execute function private.tg_agents__check_settings();
 
 create trigger _600_set_updated_at before update on public.agents
   for each row execute function private.tg_set_updated_at();
 
--- NOTE: withheld from everyone but functions: id, created_by_id, is_custom, current_version_id, forked_*,
--- published_at, deleted_at. organization_id never changes. Deletion is delete_agent(), which can be undone.
+-- NOTE: withheld from everyone but functions: id, created_by_id, is_custom, current_version_id,
+-- forked_*, published_at, deleted_at. organization_id never changes. Deletion is delete_agent(), which
+-- can be undone.
 grant select on public.agents to anon, authenticated;
-grant insert (organization_id, external_key, name, slug, description, icon, avatar_url, category, agent_type,
-  system_prompt, user_prompt_template, model, temperature, max_tokens, configuration, settings_id,
-  memory_enabled, memory_type, visibility) on public.agents to authenticated;
+grant insert (organization_id, external_key, name, slug, description, icon, avatar_url, category,
+  agent_type, system_prompt, user_prompt_template, model, temperature, max_tokens, configuration,
+  settings_id, memory_enabled, memory_type, visibility) on public.agents to authenticated;
 grant update (external_key, name, slug, description, icon, avatar_url, category, agent_type,
   system_prompt, user_prompt_template, model, temperature, max_tokens, configuration, settings_id,
   memory_enabled, memory_type, visibility, status) on public.agents to authenticated;
@@ -485,17 +525,22 @@ revoke delete on public.agents from service_role;
 
 comment on table public.agents is
   E'Agents with their drafts.\nRows are edited in place; publish_agent_version() freezes the draft as the next version. Prompts name parameters and variables as {{name}}. Delete with delete_agent().';
-comment on column public.agents.external_key is 'The importer''s own id of the agent, unique per organization: importing it again updates the agent.';
-comment on column public.agents.slug is 'Name in addresses, unique per organization among living agents; made from the name when left out.';
-comment on column public.agents.model is 'Provider and name, as in public.models: demo/echo, openai/gpt-5, openai-compatible/llama3.';
+comment on column public.agents.external_key is
+  'The importer''s own id of the agent, unique per organization: importing it again updates the agent.';
+comment on column public.agents.slug is
+  'Name in addresses, unique per organization among living agents; made from the name when left out.';
+comment on column public.agents.model is
+  'Provider and name, as in public.models: demo/echo, openai/gpt-5, openai-compatible/llama3.';
 comment on column public.agents.temperature is 'Null: the model''s own default.';
-comment on column public.agents.max_tokens is 'The longest answer in tokens; null: the model''s own limit.';
+comment on column public.agents.max_tokens is
+  'The longest answer in tokens; null: the model''s own limit.';
 comment on column public.agents.configuration is
   'Free settings; "orchestration" and "monitoring" (objects), "execution_environment" and "metadata" (objects) are frozen into the columns of that name of a version.';
 comment on column public.agents.is_custom is 'False: installed from a listing.';
 comment on column public.agents.visibility is
   'private: its creator, those it is shared with, and admins. organization: every member. public: anyone reads and forks it; only admins set it.';
-comment on column public.agents.current_version_id is 'The version that runs; set by publish_agent_version().';
+comment on column public.agents.current_version_id is
+  'The version that runs; set by publish_agent_version().';
 
 -- ---------------------------------------------------------------------------------------------------
 -- agent_shares: one agent, one person, whatever organization they are of. They run it on the agent's
@@ -525,12 +570,16 @@ begin
   perform private.notify_user(
     new.user_id,
     'agent.shared',
-    jsonb_build_object('agent_id', new.agent_id, 'permission', new.permission, 'shared_by_id', auth.uid(),
+    jsonb_build_object(
+      'agent_id', new.agent_id,
+      'permission', new.permission,
+      'shared_by_id', auth.uid(),
       'name', (select a.name from public.agents as a where a.id = new.agent_id)));
   return null;
 end
 $$;
-comment on function private.tg_agent_shares__notify() is 'After insert: the person learns that an agent is shared with them.';
+comment on function private.tg_agent_shares__notify() is
+  'After insert: the person learns that an agent is shared with them.';
 create trigger _200_notify after insert on public.agent_shares
   for each row execute function private.tg_agent_shares__notify();
 
@@ -560,12 +609,15 @@ as $$
       )
     )
 $$;
-comment on function private.my_shared_agent_ids(public.agent_permission) is 'The agents that are shared with the caller, at least so far.';
+comment on function private.my_shared_agent_ids(public.agent_permission) is
+  'The agents that are shared with the caller, at least so far.';
 grant execute on function private.my_shared_agent_ids(public.agent_permission) to authenticated;
 
-create policy agents_select_public on public.agents for select to anon
+create policy agents_select_public on public.agents
+  for select to anon
   using (visibility = 'public' and deleted_at is null);
-create policy agents_select_reader on public.agents for select to authenticated
+create policy agents_select_reader on public.agents
+  for select to authenticated
   using (
     deleted_at is null
     and (
@@ -582,12 +634,14 @@ create policy agents_select_reader on public.agents for select to authenticated
       or id = any (array(select private.my_shared_agent_ids('use')))
     )
   );
-create policy agents_insert_member on public.agents for insert to authenticated
+create policy agents_insert_member on public.agents
+  for insert to authenticated
   with check (
     created_by_id = (select auth.uid())
     and organization_id = any (array(select private.my_organization_ids('member')))
   );
-create policy agents_update_editor on public.agents for update to authenticated
+create policy agents_update_editor on public.agents
+  for update to authenticated
   using (
     deleted_at is null
     and (
@@ -610,14 +664,17 @@ create policy agents_update_editor on public.agents for update to authenticated
       or id = any (array(select private.my_shared_agent_ids('edit')))
     )
   );
-create policy agents_select_scope on public.agents as restrictive for select to authenticated
+create policy agents_select_scope on public.agents as restrictive
+  for select to authenticated
   using (
     (select private.has_scope('agents:read'))
     or (visibility = 'public' and (select private.has_scope('catalog:read')))
   );
-create policy agents_insert_scope on public.agents as restrictive for insert to authenticated
+create policy agents_insert_scope on public.agents as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy agents_update_scope on public.agents as restrictive for update to authenticated
+create policy agents_update_scope on public.agents as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
 
 -- The rules of the policies above in words that can be selected. It repeats them, because definer
@@ -672,34 +729,44 @@ grant select on public.agent_access to authenticated;
 comment on view public.agent_access is
   E'What the caller may do with each agent that they can read.\ncan_inspect: see what hangs on it (variables, tools, MCP servers); can_run; can_edit: change and publish it; can_manage: share, delete, and say who sees it.';
 
-create policy agent_shares_select_party on public.agent_shares for select to authenticated
+create policy agent_shares_select_party on public.agent_shares
+  for select to authenticated
   using (
     user_id = (select auth.uid())
-    or exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
-  );
-create policy agent_shares_insert_manager on public.agent_shares for insert to authenticated
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
-  );
-create policy agent_shares_update_manager on public.agent_shares for update to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
-  )
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
-  );
-create policy agent_shares_delete_party on public.agent_shares for delete to authenticated
+    or exists (
+      select 1 from public.agent_access as a
+      where a.agent_id = agent_shares.agent_id and a.can_manage));
+create policy agent_shares_insert_manager on public.agent_shares
+  for insert to authenticated
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_shares.agent_id and a.can_manage));
+create policy agent_shares_update_manager on public.agent_shares
+  for update to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_shares.agent_id and a.can_manage))
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_shares.agent_id and a.can_manage));
+create policy agent_shares_delete_party on public.agent_shares
+  for delete to authenticated
   using (
     user_id = (select auth.uid())
-    or exists (select 1 from public.agent_access as a where a.agent_id = agent_shares.agent_id and a.can_manage)
-  );
-create policy agent_shares_select_scope on public.agent_shares as restrictive for select to authenticated
+    or exists (
+      select 1 from public.agent_access as a
+      where a.agent_id = agent_shares.agent_id and a.can_manage));
+create policy agent_shares_select_scope on public.agent_shares as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')));
-create policy agent_shares_insert_scope on public.agent_shares as restrictive for insert to authenticated
+create policy agent_shares_insert_scope on public.agent_shares as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy agent_shares_update_scope on public.agent_shares as restrictive for update to authenticated
+create policy agent_shares_update_scope on public.agent_shares as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
-create policy agent_shares_delete_scope on public.agent_shares as restrictive for delete to authenticated
+create policy agent_shares_delete_scope on public.agent_shares as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 -- ---------------------------------------------------------------------------------------------------
@@ -713,13 +780,15 @@ set search_path = ''
 as $$
   select exists (select from public.agent_access as a where a.agent_id = can_read_agent.agent_id)
 $$;
-comment on function private.can_read_agent(uuid) is 'Whether the caller may see the agent. For functions; policies spell the rule.';
+comment on function private.can_read_agent(uuid) is
+  'Whether the caller may see the agent. For functions; policies spell the rule.';
 
 create function private.can_run_agent(agent_id uuid) returns boolean
 language sql stable security definer
 set search_path = ''
 as $$
-  select exists (select from public.agent_access as a where a.agent_id = can_run_agent.agent_id and a.can_run)
+  select exists (
+    select from public.agent_access as a where a.agent_id = can_run_agent.agent_id and a.can_run)
 $$;
 comment on function private.can_run_agent(uuid) is
   'Whether the caller may run the agent: members who see it, those it is shared with, admins. Strangers fork or install.';
@@ -728,17 +797,22 @@ create function private.can_edit_agent(agent_id uuid) returns boolean
 language sql stable security definer
 set search_path = ''
 as $$
-  select exists (select from public.agent_access as a where a.agent_id = can_edit_agent.agent_id and a.can_edit)
+  select exists (
+    select from public.agent_access as a where a.agent_id = can_edit_agent.agent_id and a.can_edit)
 $$;
-comment on function private.can_edit_agent(uuid) is 'Whether the caller may change and publish the agent.';
+comment on function private.can_edit_agent(uuid) is
+  'Whether the caller may change and publish the agent.';
 
 create function private.can_manage_agent(agent_id uuid) returns boolean
 language sql stable security definer
 set search_path = ''
 as $$
-  select exists (select from public.agent_access as a where a.agent_id = can_manage_agent.agent_id and a.can_manage)
+  select exists (
+    select from public.agent_access as a
+    where a.agent_id = can_manage_agent.agent_id and a.can_manage)
 $$;
-comment on function private.can_manage_agent(uuid) is 'Whether the caller may share and delete the agent: its creator, admins.';
+comment on function private.can_manage_agent(uuid) is
+  'Whether the caller may share and delete the agent: its creator, admins.';
 
 create function private.require_agent(agent_id uuid, ability text) returns public.agents
 language plpgsql stable security definer
@@ -792,8 +866,10 @@ as $$
     (select string_agg(lpad(n, 10, '0'), '.' order by i)
      from unnest(string_to_array(split_part(version, '-', 1), '.')) with ordinality as p (n, i))
     || case when strpos(version, '-') = 0 then '~' else '-' ||
-      (select string_agg(case when n ~ '^[0-9]+$' then '0' || lpad(n, 20, '0') else '1' || n end, '!' order by i)
-       from unnest(string_to_array(substr(version, strpos(version, '-') + 1), '.')) with ordinality as p (n, i))
+      (select string_agg(
+         case when n ~ '^[0-9]+$' then '0' || lpad(n, 20, '0') else '1' || n end, '!' order by i)
+       from unnest(string_to_array(substr(version, strpos(version, '-') + 1), '.'))
+         with ordinality as p (n, i))
     end
   ) collate "C"
 $$;
@@ -808,10 +884,12 @@ create table public.agent_versions (
     constraint version_number_is_positive check (version_number > 0),
   version text
     constraint version_is_semantic check (
-      version ~ '^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z-]{1,20}(\.[0-9A-Za-z-]{1,20}){0,4})?$'),
+      version ~ ('^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})'
+        || '(-[0-9A-Za-z-]{1,20}(\.[0-9A-Za-z-]{1,20}){0,4})?$')),
   name text not null,
   revision_name text
-    constraint revision_name_is_1_to_255_characters check (char_length(revision_name) between 1 and 255),
+    constraint revision_name_is_1_to_255_characters check (
+      char_length(revision_name) between 1 and 255),
   changelog text
     constraint changelog_is_at_most_20000_characters check (char_length(changelog) <= 20000),
   -- No foreign key: the preset may go, its values are frozen into agent_config.
@@ -836,7 +914,8 @@ create table public.agent_versions (
   created_at timestamptz not null default now(),
   constraint published_versions_are_numbered check (
     is_published = (version_number is not null) and is_published = (version is not null)),
-  foreign key (agent_id, organization_id) references public.agents (id, organization_id) on delete cascade,
+  foreign key (agent_id, organization_id)
+    references public.agents (id, organization_id) on delete cascade,
   unique (id, agent_id),
   unique (agent_id, version_number),
   unique (agent_id, version)
@@ -871,9 +950,13 @@ create trigger _100_immutable before update or delete on public.agent_versions
 grant select on public.agent_versions to anon, authenticated;
 revoke insert, update, delete on public.agent_versions from service_role;
 
-create policy agent_versions_select_public on public.agent_versions for select to anon
-  using (is_published and exists (select 1 from public.agents as a where a.id = agent_versions.agent_id));
-create policy agent_versions_select_reader on public.agent_versions for select to authenticated
+create policy agent_versions_select_public on public.agent_versions
+  for select to anon
+  using (
+    is_published
+    and exists (select 1 from public.agents as a where a.id = agent_versions.agent_id));
+create policy agent_versions_select_reader on public.agent_versions
+  for select to authenticated
   using (
     exists (
       select 1 from public.agents as a
@@ -885,19 +968,28 @@ create policy agent_versions_select_reader on public.agent_versions for select t
         )
     )
   );
-create policy agent_versions_select_scope on public.agent_versions as restrictive for select to authenticated
+create policy agent_versions_select_scope on public.agent_versions as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
 
 comment on table public.agent_versions is
   E'What an agent was at each publication.\nImmutable. A row without a number froze a draft for one or more runs.';
-comment on column public.agent_versions.version_number is 'Counts up by one for each agent, without gaps; null for a frozen draft.';
-comment on column public.agent_versions.version is 'Semantic version, greater than all before it; null for a frozen draft.';
-comment on column public.agent_versions.parameters is 'The typed inputs as they were, in order: see agent_parameters.';
-comment on column public.agent_versions.variables is 'Name, description and value of each variable; secrets are {"token": "KEY"}.';
-comment on column public.agent_versions.tools is 'The tools with their schemas as they were: see tools.';
-comment on column public.agent_versions.prompt_config is '{"systemPrompt", "userPromptTemplate", "parameters": [names]}.';
-comment on column public.agent_versions.agent_config is 'Configuration merged over the preset: {"orchestration", "monitoring", ...}.';
-comment on column public.agent_versions.execution_environment is '{"infrastructure", "dependencies", "resources"}, from configuration.';
+comment on column public.agent_versions.version_number is
+  'Counts up by one for each agent, without gaps; null for a frozen draft.';
+comment on column public.agent_versions.version is
+  'Semantic version, greater than all before it; null for a frozen draft.';
+comment on column public.agent_versions.parameters is
+  'The typed inputs as they were, in order: see agent_parameters.';
+comment on column public.agent_versions.variables is
+  'Name, description and value of each variable; secrets are {"token": "KEY"}.';
+comment on column public.agent_versions.tools is
+  'The tools with their schemas as they were: see tools.';
+comment on column public.agent_versions.prompt_config is
+  '{"systemPrompt", "userPromptTemplate", "parameters": [names]}.';
+comment on column public.agent_versions.agent_config is
+  'Configuration merged over the preset: {"orchestration", "monitoring", ...}.';
+comment on column public.agent_versions.execution_environment is
+  '{"infrastructure", "dependencies", "resources"}, from configuration.';
 comment on column public.agent_versions.metadata is
   '{"category", "complexity", "dependencies", "estimatedCost"} and what configuration.metadata adds.';
 
@@ -963,7 +1055,10 @@ begin
         return format('takes at most %s options', v_rules ->> 'max_items');
       end if;
     when v_type = 'date' then
-      if v_kind <> 'string' or v_text !~ '^\d{4}-\d{2}-\d{2}$' or not pg_input_is_valid(v_text, 'date') then
+      if v_kind <> 'string'
+        or v_text !~ '^\d{4}-\d{2}-\d{2}$'
+        or not pg_input_is_valid(v_text, 'date')
+      then
         return 'must be a date such as 2026-12-31';
       elsif v_text < v_rules ->> 'min' then
         return format('must not be before %s', v_rules ->> 'min');
@@ -993,8 +1088,9 @@ begin
   if v_type in ('select', 'multiselect') then
     if jsonb_typeof(v_options) is distinct from 'array'
       or jsonb_array_length(v_options) not between 1 and 500
-      or exists (select from jsonb_array_elements(v_options) as o (item) where jsonb_typeof(o.item) <> 'string')
-      or (select count(distinct o.item) from jsonb_array_elements(v_options) as o (item)) < jsonb_array_length(v_options)
+      or jsonb_path_exists(v_options, '$[*] ? (@.type() <> "string")')
+      or (select count(distinct o.item) from jsonb_array_elements(v_options) as o (item))
+        < jsonb_array_length(v_options)
     then
       return 'needs 1 to 500 different texts as its options';
     end if;
@@ -1020,7 +1116,8 @@ begin
             ('multiselect', 'min_items'), ('multiselect', 'max_items'))
       end
     ) then
-      return format('is a %s and cannot have the rule "%s": %s', v_type, v_rule, left(v_value::text, 100));
+      return format(
+        'is a %s and cannot have the rule "%s": %s', v_type, v_rule, left(v_value::text, 100));
     end if;
   end loop;
   begin
@@ -1030,14 +1127,16 @@ begin
   end;
 
   if nullif(parameter -> 'default_value', 'null') is not null then
-    return 'has a default that ' || private.parameter_problem(parameter, parameter -> 'default_value');
+    return 'has a default that '
+      || private.parameter_problem(parameter, parameter -> 'default_value');
   end if;
   return null;
 end
 $$;
 comment on function private.parameter_definition_problem(jsonb) is
   'What is wrong with a parameter''s definition, in words that follow its name; null when nothing is.';
-grant execute on function private.parameter_definition_problem(jsonb) to authenticated, service_role;
+grant execute on function private.parameter_definition_problem(jsonb)
+  to authenticated, service_role;
 
 create table public.agent_parameters (
   id uuid primary key default private.uuid_v7(),
@@ -1088,44 +1187,61 @@ create trigger _200_set_updated_at before update on public.agent_parameters
   for each row execute function private.tg_set_updated_at();
 
 grant select on public.agent_parameters to anon, authenticated;
-grant insert (agent_id, name, type, description, default_value, required, options, validation_rules, display_order)
+grant insert (agent_id, name, type, description, default_value, required, options,
+  validation_rules, display_order)
   on public.agent_parameters to authenticated;
-grant update (name, type, description, default_value, required, options, validation_rules, display_order)
+grant update (name, type, description, default_value, required, options, validation_rules,
+  display_order)
   on public.agent_parameters to authenticated;
 grant delete on public.agent_parameters to authenticated;
 
-create policy agent_parameters_select_public on public.agent_parameters for select to anon
-  using (exists (select 1 from public.agents as a where a.id = agent_parameters.agent_id));
-create policy agent_parameters_select_reader on public.agent_parameters for select to authenticated
-  using (exists (select 1 from public.agents as a where a.id = agent_parameters.agent_id));
-create policy agent_parameters_insert_editor on public.agent_parameters for insert to authenticated
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
-  );
-create policy agent_parameters_update_editor on public.agent_parameters for update to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
-  )
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
-  );
-create policy agent_parameters_delete_editor on public.agent_parameters for delete to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_parameters.agent_id and a.can_edit)
-  );
-create policy agent_parameters_select_scope on public.agent_parameters as restrictive for select to authenticated
+create policy agent_parameters_select_public on public.agent_parameters
+  for select to anon
+  using (exists (
+    select 1 from public.agents as a
+    where a.id = agent_parameters.agent_id));
+create policy agent_parameters_select_reader on public.agent_parameters
+  for select to authenticated
+  using (exists (
+    select 1 from public.agents as a
+    where a.id = agent_parameters.agent_id));
+create policy agent_parameters_insert_editor on public.agent_parameters
+  for insert to authenticated
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_parameters.agent_id and a.can_edit));
+create policy agent_parameters_update_editor on public.agent_parameters
+  for update to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_parameters.agent_id and a.can_edit))
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_parameters.agent_id and a.can_edit));
+create policy agent_parameters_delete_editor on public.agent_parameters
+  for delete to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_parameters.agent_id and a.can_edit));
+create policy agent_parameters_select_scope on public.agent_parameters as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
-create policy agent_parameters_insert_scope on public.agent_parameters as restrictive for insert to authenticated
+create policy agent_parameters_insert_scope on public.agent_parameters as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy agent_parameters_update_scope on public.agent_parameters as restrictive for update to authenticated
+create policy agent_parameters_update_scope on public.agent_parameters as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
-create policy agent_parameters_delete_scope on public.agent_parameters as restrictive for delete to authenticated
+create policy agent_parameters_delete_scope on public.agent_parameters as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.agent_parameters is
   E'Typed inputs of an agent.\nPrompts use them as {{name}}; whoever runs the agent fills them in. Shown by display_order.';
-comment on column public.agent_parameters.default_value is 'A JSON value of the parameter''s type; null: none.';
-comment on column public.agent_parameters.options is 'The choices of a select or multiselect: a list of texts.';
+comment on column public.agent_parameters.default_value is
+  'A JSON value of the parameter''s type; null: none.';
+comment on column public.agent_parameters.options is
+  'The choices of a select or multiselect: a list of texts.';
 comment on column public.agent_parameters.validation_rules is
   'string, text: min_length, max_length, pattern (POSIX). number, date: min, max. multiselect: min_items, max_items.';
 
@@ -1148,7 +1264,8 @@ begin
   end if;
   for v_parameter in select * from jsonb_array_elements(resolve_parameters.parameters) loop
     v_name := v_parameter ->> 'name';
-    v_value := coalesce(nullif(given -> v_name, 'null'), nullif(v_parameter -> 'default_value', 'null'));
+    v_value := coalesce(
+      nullif(given -> v_name, 'null'), nullif(v_parameter -> 'default_value', 'null'));
     if v_value is null and not (v_parameter ->> 'required')::boolean then
       v_resolved := v_resolved || jsonb_build_object(v_name, null);
       continue;
@@ -1227,32 +1344,40 @@ grant select, delete on public.agent_variables to authenticated;
 grant insert (agent_id, name, description, value) on public.agent_variables to authenticated;
 grant update (name, description, value) on public.agent_variables to authenticated;
 
-create policy agent_variables_select_insider on public.agent_variables for select to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_inspect)
-  );
-create policy agent_variables_insert_editor on public.agent_variables for insert to authenticated
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
-  );
-create policy agent_variables_update_editor on public.agent_variables for update to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
-  )
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
-  );
-create policy agent_variables_delete_editor on public.agent_variables for delete to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_variables.agent_id and a.can_edit)
-  );
-create policy agent_variables_select_scope on public.agent_variables as restrictive for select to authenticated
+create policy agent_variables_select_insider on public.agent_variables
+  for select to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_variables.agent_id and a.can_inspect));
+create policy agent_variables_insert_editor on public.agent_variables
+  for insert to authenticated
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_variables.agent_id and a.can_edit));
+create policy agent_variables_update_editor on public.agent_variables
+  for update to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_variables.agent_id and a.can_edit))
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_variables.agent_id and a.can_edit));
+create policy agent_variables_delete_editor on public.agent_variables
+  for delete to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_variables.agent_id and a.can_edit));
+create policy agent_variables_select_scope on public.agent_variables as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')));
-create policy agent_variables_insert_scope on public.agent_variables as restrictive for insert to authenticated
+create policy agent_variables_insert_scope on public.agent_variables as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy agent_variables_update_scope on public.agent_variables as restrictive for update to authenticated
+create policy agent_variables_update_scope on public.agent_variables as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
-create policy agent_variables_delete_scope on public.agent_variables as restrictive for delete to authenticated
+create policy agent_variables_delete_scope on public.agent_variables as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.agent_variables is
@@ -1304,19 +1429,24 @@ grant update (name, description, tool_type, config, input_schema, output_schema,
   requires_approval, is_active) on public.tools to authenticated;
 grant delete on public.tools to authenticated;
 
-create policy tools_select_platform on public.tools for select to anon
+create policy tools_select_platform on public.tools
+  for select to anon
   using (organization_id is null);
-create policy tools_select_member on public.tools for select to authenticated
+create policy tools_select_member on public.tools
+  for select to authenticated
   using (
     organization_id is null
     or organization_id = any (array(select private.my_organization_ids('viewer')))
   );
-create policy tools_insert_member on public.tools for insert to authenticated
+create policy tools_insert_member on public.tools
+  for insert to authenticated
   with check (organization_id = any (array(select private.my_organization_ids('member'))));
-create policy tools_update_member on public.tools for update to authenticated
+create policy tools_update_member on public.tools
+  for update to authenticated
   using (organization_id = any (array(select private.my_organization_ids('member'))))
   with check (organization_id = any (array(select private.my_organization_ids('member'))));
-create policy tools_delete_creator on public.tools for delete to authenticated
+create policy tools_delete_creator on public.tools
+  for delete to authenticated
   using (
     organization_id = any (array(select private.my_organization_ids('admin')))
     or (
@@ -1324,16 +1454,20 @@ create policy tools_delete_creator on public.tools for delete to authenticated
       and organization_id = any (array(select private.my_organization_ids('member')))
     )
   );
-create policy tools_select_scope on public.tools as restrictive for select to authenticated
+create policy tools_select_scope on public.tools as restrictive
+  for select to authenticated
   using (
     (select private.has_scope('agents:read'))
     or (organization_id is null and (select private.has_scope('catalog:read')))
   );
-create policy tools_insert_scope on public.tools as restrictive for insert to authenticated
+create policy tools_insert_scope on public.tools as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy tools_update_scope on public.tools as restrictive for update to authenticated
+create policy tools_update_scope on public.tools as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
-create policy tools_delete_scope on public.tools as restrictive for delete to authenticated
+create policy tools_delete_scope on public.tools as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.tools is
@@ -1384,23 +1518,29 @@ create trigger _100_check_tool before insert on public.agent_tools
 grant select, delete on public.agent_tools to authenticated;
 grant insert (agent_id, tool_id) on public.agent_tools to authenticated;
 
-create policy agent_tools_select_insider on public.agent_tools for select to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_tools.agent_id and a.can_inspect)
-  );
-create policy agent_tools_insert_editor on public.agent_tools for insert to authenticated
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_tools.agent_id and a.can_edit)
-  );
-create policy agent_tools_delete_editor on public.agent_tools for delete to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_tools.agent_id and a.can_edit)
-  );
-create policy agent_tools_select_scope on public.agent_tools as restrictive for select to authenticated
+create policy agent_tools_select_insider on public.agent_tools
+  for select to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_tools.agent_id and a.can_inspect));
+create policy agent_tools_insert_editor on public.agent_tools
+  for insert to authenticated
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_tools.agent_id and a.can_edit));
+create policy agent_tools_delete_editor on public.agent_tools
+  for delete to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_tools.agent_id and a.can_edit));
+create policy agent_tools_select_scope on public.agent_tools as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')));
-create policy agent_tools_insert_scope on public.agent_tools as restrictive for insert to authenticated
+create policy agent_tools_insert_scope on public.agent_tools as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy agent_tools_delete_scope on public.agent_tools as restrictive for delete to authenticated
+create policy agent_tools_delete_scope on public.agent_tools as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.agent_tools is
@@ -1418,7 +1558,8 @@ create table public.mcp_servers (
   command text
     constraint command_is_1_to_1000_characters check (char_length(command) between 1 and 1000),
   args jsonb not null default '[]'
-    constraint args_are_a_list check (jsonb_typeof(args) = 'array' and jsonb_array_length(args) <= 100),
+    constraint args_are_a_list check (
+      jsonb_typeof(args) = 'array' and jsonb_array_length(args) <= 100),
   env_vars jsonb not null default '{}'
     constraint env_vars_are_an_object check (jsonb_typeof(env_vars) = 'object'),
   url text
@@ -1436,7 +1577,8 @@ create table public.mcp_servers (
 alter table public.mcp_servers enable row level security;
 
 create trigger _100_refuse_plain_secrets before insert or update on public.mcp_servers
-  for each row execute function private.tg_refuse_plain_secrets('command', 'args', 'env_vars', 'url', 'config');
+  for each row
+  execute function private.tg_refuse_plain_secrets('command', 'args', 'env_vars', 'url', 'config');
 create trigger _200_set_updated_at before update on public.mcp_servers
   for each row execute function private.tg_set_updated_at();
 
@@ -1446,39 +1588,48 @@ grant insert (agent_id, name, transport, command, args, env_vars, url, config, e
 grant update (name, transport, command, args, env_vars, url, config, enabled)
   on public.mcp_servers to authenticated;
 
-create policy mcp_servers_select_insider on public.mcp_servers for select to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_inspect)
-  );
-create policy mcp_servers_insert_editor on public.mcp_servers for insert to authenticated
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
-  );
-create policy mcp_servers_update_editor on public.mcp_servers for update to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
-  )
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
-  );
-create policy mcp_servers_delete_editor on public.mcp_servers for delete to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = mcp_servers.agent_id and a.can_edit)
-  );
-create policy mcp_servers_select_scope on public.mcp_servers as restrictive for select to authenticated
+create policy mcp_servers_select_insider on public.mcp_servers
+  for select to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = mcp_servers.agent_id and a.can_inspect));
+create policy mcp_servers_insert_editor on public.mcp_servers
+  for insert to authenticated
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = mcp_servers.agent_id and a.can_edit));
+create policy mcp_servers_update_editor on public.mcp_servers
+  for update to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = mcp_servers.agent_id and a.can_edit))
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = mcp_servers.agent_id and a.can_edit));
+create policy mcp_servers_delete_editor on public.mcp_servers
+  for delete to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = mcp_servers.agent_id and a.can_edit));
+create policy mcp_servers_select_scope on public.mcp_servers as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')));
-create policy mcp_servers_insert_scope on public.mcp_servers as restrictive for insert to authenticated
+create policy mcp_servers_insert_scope on public.mcp_servers as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy mcp_servers_update_scope on public.mcp_servers as restrictive for update to authenticated
+create policy mcp_servers_update_scope on public.mcp_servers as restrictive
+  for update to authenticated
   using ((select private.has_scope('agents:write')));
-create policy mcp_servers_delete_scope on public.mcp_servers as restrictive for delete to authenticated
+create policy mcp_servers_delete_scope on public.mcp_servers as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.mcp_servers is
   E'Model Context Protocol servers of an agent.\nstdio: the worker starts command with args and env_vars. http: it connects to url; headers stand in config.';
 comment on column public.mcp_servers.args is 'A list of texts; secrets are {"token": "KEY"}.';
 comment on column public.mcp_servers.env_vars is 'Name to text; secrets are {"token": "KEY"}.';
-comment on column public.mcp_servers.config is '{"headers": {...}} and what else the connection needs; secrets are {"token": "KEY"}.';
+comment on column public.mcp_servers.config is
+  '{"headers": {...}} and what else the connection needs; secrets are {"token": "KEY"}.';
 
 -- ---------------------------------------------------------------------------------------------------
 -- agent_tags
@@ -1500,23 +1651,34 @@ grant select on public.agent_tags to anon, authenticated;
 grant insert (agent_id, tag) on public.agent_tags to authenticated;
 grant delete on public.agent_tags to authenticated;
 
-create policy agent_tags_select_public on public.agent_tags for select to anon
-  using (exists (select 1 from public.agents as a where a.id = agent_tags.agent_id));
-create policy agent_tags_select_reader on public.agent_tags for select to authenticated
-  using (exists (select 1 from public.agents as a where a.id = agent_tags.agent_id));
-create policy agent_tags_insert_editor on public.agent_tags for insert to authenticated
-  with check (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_tags.agent_id and a.can_edit)
-  );
-create policy agent_tags_delete_editor on public.agent_tags for delete to authenticated
-  using (
-    exists (select 1 from public.agent_access as a where a.agent_id = agent_tags.agent_id and a.can_edit)
-  );
-create policy agent_tags_select_scope on public.agent_tags as restrictive for select to authenticated
+create policy agent_tags_select_public on public.agent_tags
+  for select to anon
+  using (exists (
+    select 1 from public.agents as a
+    where a.id = agent_tags.agent_id));
+create policy agent_tags_select_reader on public.agent_tags
+  for select to authenticated
+  using (exists (
+    select 1 from public.agents as a
+    where a.id = agent_tags.agent_id));
+create policy agent_tags_insert_editor on public.agent_tags
+  for insert to authenticated
+  with check (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_tags.agent_id and a.can_edit));
+create policy agent_tags_delete_editor on public.agent_tags
+  for delete to authenticated
+  using (exists (
+    select 1 from public.agent_access as a
+    where a.agent_id = agent_tags.agent_id and a.can_edit));
+create policy agent_tags_select_scope on public.agent_tags as restrictive
+  for select to authenticated
   using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
-create policy agent_tags_insert_scope on public.agent_tags as restrictive for insert to authenticated
+create policy agent_tags_insert_scope on public.agent_tags as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('agents:write')));
-create policy agent_tags_delete_scope on public.agent_tags as restrictive for delete to authenticated
+create policy agent_tags_delete_scope on public.agent_tags as restrictive
+  for delete to authenticated
   using ((select private.has_scope('agents:write')));
 
 comment on table public.agent_tags is
@@ -1537,10 +1699,12 @@ create table private.agent_counters (
   rating_count bigint not null default 0,
   rating_sum bigint not null default 0
 );
-comment on table private.agent_counters is 'Each agent''s counts as folded last; private.agent_counts() adds what came since.';
+comment on table private.agent_counters is
+  'Each agent''s counts as folded last; private.agent_counts() adds what came since.';
 
 create type private.agent_counter as enum
-  ('total_uses', 'view_count', 'share_count', 'install_count', 'fork_count', 'favorite_count', 'rating_count', 'rating_sum');
+  ('total_uses', 'view_count', 'share_count', 'install_count', 'fork_count', 'favorite_count',
+   'rating_count', 'rating_sum');
 
 -- No foreign key: it would lock the agent's row for every count. Folding drops those of agents that
 -- are gone.
@@ -1551,15 +1715,18 @@ create table private.agent_counter_deltas (
 );
 create index agent_counter_deltas_agent_id_idx on private.agent_counter_deltas (agent_id);
 -- Emptied all day: what is dead has to go soon, or reading slows down.
-alter table private.agent_counter_deltas set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-comment on table private.agent_counter_deltas is 'Counts not yet folded into private.agent_counters.';
+alter table private.agent_counter_deltas
+  set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+comment on table private.agent_counter_deltas is
+  'Counts not yet folded into private.agent_counters.';
 
 create function private.add_agent_delta(agent_id uuid, counter text, delta integer) returns void
 language sql volatile security definer
 set search_path = ''
 as $$
   insert into private.agent_counter_deltas (agent_id, counter, delta)
-  values (add_agent_delta.agent_id, add_agent_delta.counter::private.agent_counter, add_agent_delta.delta)
+  values (
+    add_agent_delta.agent_id, add_agent_delta.counter::private.agent_counter, add_agent_delta.delta)
 $$;
 comment on function private.add_agent_delta(uuid, text, integer) is
   'Counts for an agent: total_uses, view_count, share_count, install_count, fork_count, favorite_count, rating_count, rating_sum. For triggers and definer functions.';
@@ -1571,7 +1738,8 @@ as $$
 declare
   v_folded integer;
 begin
-  -- One statement, so that no reader sees a count twice or not at all. Who else folds takes other rows.
+  -- One statement, so that no reader sees a count twice or not at all. Who else folds takes other
+  -- rows.
   with taken as (
     delete from private.agent_counter_deltas as d
     where d.ctid = any (array(
@@ -1621,14 +1789,22 @@ set search_path = ''
 as $$
   select
     agent_counts.agent_id,
-    coalesce(max(c.total_uses), 0) + coalesce(sum(d.delta) filter (where d.counter = 'total_uses'), 0)::bigint,
-    coalesce(max(c.view_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'view_count'), 0)::bigint,
-    coalesce(max(c.share_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'share_count'), 0)::bigint,
-    coalesce(max(c.install_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'install_count'), 0)::bigint,
-    coalesce(max(c.fork_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'fork_count'), 0)::bigint,
-    coalesce(max(c.favorite_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'favorite_count'), 0)::bigint,
-    coalesce(max(c.rating_count), 0) + coalesce(sum(d.delta) filter (where d.counter = 'rating_count'), 0)::bigint,
-    coalesce(max(c.rating_sum), 0) + coalesce(sum(d.delta) filter (where d.counter = 'rating_sum'), 0)::bigint
+    coalesce(max(c.total_uses), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'total_uses'), 0)::bigint,
+    coalesce(max(c.view_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'view_count'), 0)::bigint,
+    coalesce(max(c.share_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'share_count'), 0)::bigint,
+    coalesce(max(c.install_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'install_count'), 0)::bigint,
+    coalesce(max(c.fork_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'fork_count'), 0)::bigint,
+    coalesce(max(c.favorite_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'favorite_count'), 0)::bigint,
+    coalesce(max(c.rating_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'rating_count'), 0)::bigint,
+    coalesce(max(c.rating_sum), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'rating_sum'), 0)::bigint
   from (select) as one
     left join private.agent_counters as c on c.agent_id = agent_counts.agent_id
     left join private.agent_counter_deltas as d on d.agent_id = agent_counts.agent_id
@@ -1726,7 +1902,8 @@ begin
       'systemPrompt', d.system_prompt,
       'userPromptTemplate', d.user_prompt_template,
       'parameters', jsonb_path_query_array(d.parameters, '$[*].name')),
-    '{"orchestration": {}, "monitoring": {}}' || (d.effective - '{execution_environment,metadata}'::text[]),
+    '{"orchestration": {}, "monitoring": {}}'
+      || (d.effective - '{execution_environment,metadata}'::text[]),
     '{"infrastructure": {}, "dependencies": [], "resources": {}}'
       || coalesce(d.effective -> 'execution_environment', '{}'),
     '{"estimatedCost": null}' || coalesce(d.effective -> 'metadata', '{}') || jsonb_build_object(
@@ -1747,17 +1924,19 @@ comment on function private.draft_version(uuid) is
   'The version that an agent''s draft would become, without id and number. Sees what its caller may see.';
 grant execute on function private.draft_version(uuid) to authenticated;
 
-create function private.same_definition(a public.agent_versions, b public.agent_versions) returns boolean
+create function private.same_definition(a public.agent_versions, b public.agent_versions)
+returns boolean
 language sql stable
 set search_path = ''
 as $$
   select to_jsonb(a) - v.incidental = to_jsonb(b) - v.incidental
-  from (select '{id,version_number,version,revision_name,changelog,is_published,created_by_id,created_at}'::text[])
-    as v (incidental)
+  from (select array['id', 'version_number', 'version', 'revision_name', 'changelog', 'is_published',
+    'created_by_id', 'created_at']) as v (incidental)
 $$;
 comment on function private.same_definition(public.agent_versions, public.agent_versions) is
   'Whether two versions would run alike.';
-grant execute on function private.same_definition(public.agent_versions, public.agent_versions) to authenticated;
+grant execute on function private.same_definition(public.agent_versions, public.agent_versions)
+  to authenticated;
 
 create function public.has_unpublished_changes(agent public.agents) returns boolean
 language sql stable
@@ -1811,10 +1990,15 @@ set search_path = ''
 as $$
   select private.semver_sort_key(version) collate "C" > private.semver_sort_key(other) collate "C"
 $$;
-comment on function private.semver_exceeds(text, text) is 'Whether one semantic version comes after another.';
+comment on function private.semver_exceeds(text, text) is
+  'Whether one semantic version comes after another.';
 
-create function private.publish_agent_version(agent_id uuid, version text, changelog text, revision_name text)
-returns public.agent_versions
+create function private.publish_agent_version(
+  agent_id uuid,
+  version text,
+  changelog text,
+  revision_name text
+) returns public.agent_versions
 language plpgsql volatile security definer
 set search_path = ''
 as $$
@@ -1899,13 +2083,15 @@ as $$
       - (case when version.agent_config -> 'orchestration' = '{}' then 'orchestration' else '' end)
       - (case when version.agent_config -> 'monitoring' = '{}' then 'monitoring' else '' end)
     || case
-      when version.execution_environment = '{"infrastructure": {}, "dependencies": [], "resources": {}}' then '{}'
+      when version.execution_environment
+        = '{"infrastructure": {}, "dependencies": [], "resources": {}}' then '{}'
       else jsonb_build_object('execution_environment', version.execution_environment)
     end
     || case when m.own = '{}' then '{}' else jsonb_build_object('metadata', m.own) end
   from (select version.metadata
     - '{category,complexity,dependencies}'::text[]
-    - (case when version.metadata -> 'estimatedCost' = 'null' then 'estimatedCost' else '' end)) as m (own)
+    - (case when version.metadata -> 'estimatedCost' = 'null' then 'estimatedCost' else '' end)
+  ) as m (own)
 $$;
 comment on function private.version_configuration(public.agent_versions) is
   'The agents.configuration from which a version''s JSON columns were filled, preset included.';
@@ -1940,15 +2126,19 @@ begin
     'memory_type', version.memory_type,
     'parameters', version.parameters,
     'variables', version.variables,
-    'tools', coalesce((select jsonb_agg(t.tool - 'id') from jsonb_array_elements(version.tools) as t (tool)), '[]'),
+    'tools', coalesce(
+      (select jsonb_agg(t.tool - 'id') from jsonb_array_elements(version.tools) as t (tool)), '[]'),
     'mcp_servers', version.mcp_servers,
     'tags', coalesce(
-      (select jsonb_agg(t.tag order by t.tag) from public.agent_tags as t where t.agent_id = agent.id), '[]'));
+      (select jsonb_agg(t.tag order by t.tag)
+       from public.agent_tags as t
+       where t.agent_id = agent.id), '[]'));
 end
 $$;
 comment on function private.agent_document(public.agents, public.agent_versions, jsonb) is
   'An agent as a document, behaving as in one version (the draft''s included).';
-grant execute on function private.agent_document(public.agents, public.agent_versions, jsonb) to authenticated;
+grant execute on function private.agent_document(public.agents, public.agent_versions, jsonb)
+  to authenticated;
 
 create function private.normalize_agent_document(document jsonb) returns jsonb
 language plpgsql stable
@@ -2016,7 +2206,8 @@ begin
     ), '[]'),
     'variables', coalesce((
       select jsonb_agg(
-        jsonb_build_object('name', v.name, 'description', coalesce(v.description, ''), 'value', v.value)
+        jsonb_build_object(
+          'name', v.name, 'description', coalesce(v.description, ''), 'value', v.value)
         order by v.name)
       from jsonb_to_recordset(nullif(document -> 'variables', 'null'))
         as v (name text, description text, value jsonb)
@@ -2026,7 +2217,8 @@ begin
         jsonb_build_object('name', t.name, 'description', coalesce(t.description, ''),
           'tool_type', t.tool_type, 'config', coalesce(t.config, '{}'),
           'input_schema', coalesce(t.input_schema, '{"type": "object", "properties": {}}'),
-          'output_schema', t.output_schema, 'requires_approval', coalesce(t.requires_approval, false))
+          'output_schema', t.output_schema,
+          'requires_approval', coalesce(t.requires_approval, false))
         order by t.name)
       from jsonb_to_recordset(nullif(document -> 'tools', 'null')) as t (
         name text, description text, tool_type public.tool_type, config jsonb, input_schema jsonb,
@@ -2039,8 +2231,8 @@ begin
           'config', coalesce(m.config, '{}'), 'enabled', coalesce(m.enabled, true))
         order by m.name)
       from jsonb_to_recordset(nullif(document -> 'mcp_servers', 'null')) as m (
-        name text, transport public.mcp_transport, command text, args jsonb, env_vars jsonb, url text,
-        config jsonb, enabled boolean)
+        name text, transport public.mcp_transport, command text, args jsonb, env_vars jsonb,
+        url text, config jsonb, enabled boolean)
     ), '[]'),
     'tags', coalesce((
       select jsonb_agg(distinct lower(btrim(t.tag)) order by lower(btrim(t.tag)))
@@ -2064,20 +2256,22 @@ begin
   delete from public.agent_tags as x where x.agent_id = agent.id;
 
   insert into public.agent_parameters
-    (agent_id, name, type, description, default_value, required, options, validation_rules, display_order)
+    (agent_id, name, type, description, default_value, required, options, validation_rules,
+     display_order)
   select agent.id, p.name, p.type, p.description, p.default_value, p.required, p.options,
     p.validation_rules, p.ordinality
   from rows from (
     jsonb_to_recordset(document -> 'parameters') as (
-      name text, type public.parameter_type, description text, default_value jsonb, required boolean,
-      options jsonb, validation_rules jsonb)
+      name text, type public.parameter_type, description text, default_value jsonb,
+      required boolean, options jsonb, validation_rules jsonb)
   ) with ordinality as p;
 
   insert into public.agent_variables (agent_id, name, description, value)
   select agent.id, v.name, v.description, v.value
   from jsonb_to_recordset(document -> 'variables') as v (name text, description text, value jsonb);
 
-  insert into public.mcp_servers (agent_id, name, transport, command, args, env_vars, url, config, enabled)
+  insert into public.mcp_servers
+    (agent_id, name, transport, command, args, env_vars, url, config, enabled)
   select agent.id, m.name, m.transport, m.command, m.args, m.env_vars, m.url, m.config, m.enabled
   from jsonb_to_recordset(document -> 'mcp_servers') as m (
     name text, transport public.mcp_transport, command text, args jsonb, env_vars jsonb, url text,
@@ -2097,12 +2291,14 @@ begin
     output_schema jsonb, requires_approval boolean)
   where not exists (
     select from public.tools as o
-    where o.name = t.name and (o.organization_id = agent.organization_id or o.organization_id is null)
+    where o.name = t.name
+      and (o.organization_id = agent.organization_id or o.organization_id is null)
   );
   insert into public.agent_tools (agent_id, tool_id)
   select distinct on (o.name) agent.id, o.id
   from public.tools as o
-  where o.name in (select t.tool ->> 'name' from jsonb_array_elements(document -> 'tools') as t (tool))
+  where o.name in (
+      select t.tool ->> 'name' from jsonb_array_elements(document -> 'tools') as t (tool))
     and (o.organization_id = agent.organization_id or o.organization_id is null)
   order by o.name, o.organization_id nulls last;
 end
@@ -2145,7 +2341,9 @@ begin
       v_new.configuration, v_new.memory_enabled, v_new.memory_type)
     returning * into agent;
     outcome := 'created';
-  elsif private.agent_document(agent, private.draft_version(agent.id), agent.configuration) = v_document then
+  elsif
+    private.agent_document(agent, private.draft_version(agent.id), agent.configuration) = v_document
+  then
     outcome := 'unchanged';
     return;
   else
@@ -2181,7 +2379,7 @@ exception
     get stacked diagnostics v_constraint = constraint_name, v_state = returned_sqlstate;
     if v_constraint = 'agents_external_key_is_unique' then
       raise sqlstate 'PT409' using
-        message = 'Another agent of this organization has this external key, and you cannot see it.',
+        message = 'An agent of this organization that you cannot see has this external key.',
         detail = 'external_key_taken',
         hint = 'Ask its creator or an admin, or choose another key.';
     end if;
@@ -2199,8 +2397,11 @@ comment on function private.import_agent_document(uuid, jsonb, boolean) is
   'One document into one agent: created, updated or unchanged. Runs as the caller, under the same policies as any write of theirs.';
 grant execute on function private.import_agent_document(uuid, jsonb, boolean) to authenticated;
 
-create function public.import_agent(organization_id uuid, document jsonb, dry_run boolean default false)
-returns public.agents
+create function public.import_agent(
+  organization_id uuid,
+  document jsonb,
+  dry_run boolean default false
+) returns public.agents
 language plpgsql volatile
 set search_path = ''
 as $$
@@ -2210,7 +2411,8 @@ begin
   perform private.require_role(import_agent.organization_id, 'member');
   return (
     select i.agent
-    from private.import_agent_document(import_agent.organization_id, import_agent.document, import_agent.dry_run) as i
+    from private.import_agent_document(
+      import_agent.organization_id, import_agent.document, import_agent.dry_run) as i
   );
 end
 $$;
@@ -2218,8 +2420,11 @@ comment on function public.import_agent(uuid, jsonb, boolean) is
   E'Makes an agent from a document, or updates the one with its external_key.\nThe document is what export_agent answers: {"format": "agentry.agent", "format_version": 1, "name": ..., "system_prompt": ..., "model": ..., "parameters": [...], "variables": [...], "tools": [...], "mcp_servers": [...], "tags": [...]}; only name is required, docs/import.md lists all fields. The draft is written, nothing is published. With dry_run, everything is checked and nothing kept. Errors: document_invalid, parameter_definition_invalid, plain_secret, agent_limit_reached, external_key_taken.';
 grant execute on function public.import_agent(uuid, jsonb, boolean) to authenticated;
 
-create function public.import_agents(organization_id uuid, documents jsonb, dry_run boolean default false)
-returns table (
+create function public.import_agents(
+  organization_id uuid,
+  documents jsonb,
+  dry_run boolean default false
+) returns table (
   ordinal integer,
   external_key text,
   agent_id uuid,
@@ -2252,9 +2457,12 @@ begin
     message := null;
     begin
       select * into v_imported
-      from private.import_agent_document(import_agents.organization_id, v_document, import_agents.dry_run);
+      from private.import_agent_document(
+        import_agents.organization_id, v_document, import_agents.dry_run);
       outcome := v_imported.outcome;
-      agent_id := case when outcome <> 'created' or not import_agents.dry_run then (v_imported.agent).id end;
+      agent_id := case
+        when outcome <> 'created' or not import_agents.dry_run then (v_imported.agent).id
+      end;
     exception when others then
       -- One refused document must not cost the others.
       get stacked diagnostics code = pg_exception_detail, message = message_text;
@@ -2329,7 +2537,7 @@ begin
     temperature = v_version.temperature,
     max_tokens = v_version.max_tokens,
     configuration = private.version_configuration(v_version),
-    -- The preset's values of then are in the configuration; the preset itself may be another by now.
+    -- The preset's values of then are in the configuration; the preset itself may differ by now.
     settings_id = null,
     memory_enabled = v_version.memory_enabled,
     memory_type = v_version.memory_type
@@ -2375,8 +2583,8 @@ begin
   insert into public.agents (organization_id, created_by_id, name, description, icon, avatar_url,
     category, agent_type, system_prompt, user_prompt_template, model, temperature, max_tokens,
     configuration, memory_enabled, memory_type, forked_from_agent_id, forked_from_version_id)
-  values (fork_agent.organization_id, auth.uid(), v_version.name, v_source.description, v_source.icon,
-    v_source.avatar_url, v_source.category, v_source.agent_type, v_version.system_prompt,
+  values (fork_agent.organization_id, auth.uid(), v_version.name, v_source.description,
+    v_source.icon, v_source.avatar_url, v_source.category, v_source.agent_type, v_version.system_prompt,
     v_version.user_prompt_template, v_version.model, v_version.temperature, v_version.max_tokens,
     private.version_configuration(v_version), v_version.memory_enabled, v_version.memory_type,
     v_source.id, v_version.id)
@@ -2447,7 +2655,9 @@ begin
   where a.id = restore_agent.agent_id and a.deleted_at is not null
   for no key update;
   v_role := private.my_role(v_agent.organization_id);
-  if v_role is null or (v_role < 'admin' and (v_role < 'member' or v_agent.created_by_id <> auth.uid())) then
+  if v_role is null
+    or (v_role < 'admin' and (v_role < 'member' or v_agent.created_by_id <> auth.uid()))
+  then
     raise sqlstate 'PT404' using
       message = 'There is no such deleted agent.',
       detail = 'agent_not_found',
@@ -2468,7 +2678,9 @@ begin
   end if;
   if exists (
     select from public.agents as a
-    where a.organization_id = v_agent.organization_id and a.slug = v_agent.slug and a.deleted_at is null
+    where a.organization_id = v_agent.organization_id
+      and a.slug = v_agent.slug
+      and a.deleted_at is null
   ) then
     v_agent.slug := private.free_agent_slug(v_agent.organization_id, v_agent.name);
   end if;
