@@ -448,7 +448,12 @@ declare
   v_usd numeric;
 begin
   select * into v_organization
-  from public.organizations as o where o.id = admit_execution.organization_id;
+  from public.organizations as o
+  where o.id = admit_execution.organization_id and o.deleted_at is null;
+  if not found then
+    raise sqlstate 'PT404' using message = 'The organization of this agent is gone.',
+      detail = 'organization_not_found', hint = 'An owner can restore it within 30 days.';
+  end if;
 
   -- Far from the limit everybody passes side by side, under a shared lock. A backend does not see what
   -- others have inserted and not yet committed; each of them can have admitted one run, so that many
@@ -1244,30 +1249,28 @@ $$;
 comment on function private.add_artifact(uuid, bigint, text, text, bigint, text) is
   'Records a file that was uploaded to the bucket artifacts.';
 
-create function private.request_approval(
+create function private.request_approvals(
   execution_id uuid,
   fencing_token bigint,
-  tool text,
-  arguments jsonb,
+  requests jsonb,
   expires_in_seconds integer default 86400
-) returns uuid
+) returns setof uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
 begin
-  perform private.require_lease(request_approval.execution_id, request_approval.fencing_token);
-  insert into public.execution_approvals (execution_id, tool, arguments, expires_at)
-  values (request_approval.execution_id, request_approval.tool, request_approval.arguments,
-    now() + make_interval(secs => request_approval.expires_in_seconds))
-  returning id into v_id;
-  update public.executions as e set status = 'waiting' where e.id = request_approval.execution_id;
-  return v_id;
+  perform private.require_lease(request_approvals.execution_id, request_approvals.fencing_token);
+  return query
+    insert into public.execution_approvals (execution_id, tool, arguments, expires_at)
+    select request_approvals.execution_id, r.tool, coalesce(r.arguments, '{}'),
+      now() + make_interval(secs => request_approvals.expires_in_seconds)
+    from jsonb_to_recordset(request_approvals.requests) as r (tool text, arguments jsonb)
+    returning id;
+  update public.executions as e set status = 'waiting' where e.id = request_approvals.execution_id;
 end
 $$;
-comment on function private.request_approval(uuid, bigint, text, jsonb, integer) is
-  'Puts a tool call before a person: the run waits, the lease is gone. Whoever claims it next finds the decision.';
+comment on function private.request_approvals(uuid, bigint, jsonb, integer) is
+  'Puts tool calls before a person, [{"tool", "arguments"}]: the run waits, the lease is gone. Whoever claims it next finds the decisions. Answers with their ids.';
 
 create function private.complete_execution(
   execution_id uuid,
@@ -1700,35 +1703,46 @@ E'Starts a run of an agent and answers with it.\n'
 'input is {"message": "...", "parameters": {"name": value}}. It runs the current version, the one given, or, for editors, the draft. The same idempotency_key within 24 hours answers with the same run. Follow it on the private channel execution:<id>, or by reading executions.';
 grant execute on function public.run_agent(uuid, jsonb, uuid, boolean, uuid, text) to authenticated;
 
-create function private.readable_execution(execution_id uuid) returns public.executions
+create function private.can_read_execution(execution public.executions) returns boolean
 language plpgsql stable
 set search_path = ''
 as $$
 declare
   v_user_id uuid := private.require_user();
+  v_role public.org_role := private.my_role(execution.organization_id);
+begin
+  -- The rule of executions_select_reader again, because a definer function reads past policies.
+  return (execution.user_id = v_user_id and (private.has_scope('personal') or v_role is not null))
+    or coalesce(v_role >= 'admin', false)
+    or (coalesce(v_role >= 'member', false)
+      and exists (
+        select from public.agents as a
+        where a.id = execution.agent_id and a.created_by_id = v_user_id and a.deleted_at is null));
+end
+$$;
+comment on function private.can_read_execution(public.executions) is
+  'Whether the caller may read a run. Whoever may read it may also stop it, repeat it and answer its questions.';
+
+create function private.readable_execution(execution_id uuid) returns public.executions
+language plpgsql stable
+set search_path = ''
+as $$
+declare
   v_run public.executions;
 begin
-  -- The rule of executions_select_reader again: a definer function reads past policies.
+  perform private.require_user();
   select * into v_run
   from public.executions as e
-  where e.id = readable_execution.execution_id
-    and (
-      (e.user_id = v_user_id
-        and (private.has_scope('personal') or private.my_role(e.organization_id) is not null))
-      or private.my_role(e.organization_id) >= 'admin'
-      or (private.my_role(e.organization_id) >= 'member'
-        and exists (
-          select from public.agents as a
-          where a.id = e.agent_id and a.created_by_id = v_user_id and a.deleted_at is null)));
+  where e.id = readable_execution.execution_id and private.can_read_execution(e);
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such run.',
-      detail = 'execution_not_found', hint = 'Check the id; you see your own runs and those of agents you created.';
+      detail = 'execution_not_found',
+      hint = 'Check the id; you see your own runs and those of agents you created.';
   end if;
   return v_run;
 end
 $$;
-comment on function private.readable_execution(uuid) is
-  'The run, if the caller may read it; else 404. Whoever may read a run may stop it, repeat it and answer its questions.';
+comment on function private.readable_execution(uuid) is 'The run, if the caller may read it; else 404.';
 
 create function private.cancel_execution(execution_id uuid) returns public.executions
 language plpgsql security definer
@@ -1821,13 +1835,14 @@ declare
 begin
   perform private.require_user();
   perform private.require_scope('executions:write');
-  select * into v_approval
-  from public.execution_approvals as a where a.id = decide_approval.approval_id;
+  select a.* into v_approval
+  from public.execution_approvals as a
+    join public.executions as e on e.id = a.execution_id
+  where a.id = decide_approval.approval_id and private.can_read_execution(e);
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such question.',
-      detail = 'approval_not_found', hint = 'Check the id.';
+      detail = 'approval_not_found', hint = 'Check the id; the run may not be yours to see.';
   end if;
-  perform private.readable_execution(v_approval.execution_id);
 
   perform from public.executions as e where e.id = v_approval.execution_id for no key update;
   update public.execution_approvals as a
@@ -1842,8 +1857,13 @@ begin
     raise sqlstate 'PT409' using message = 'This question is closed.',
       detail = 'approval_closed', hint = 'Read it again to see the decision.';
   end if;
+  -- It asked everything at once, so it goes on when everything is answered.
   update public.executions as e set status = 'pending'
-  where e.id = v_approval.execution_id and e.status = 'waiting';
+  where e.id = v_approval.execution_id
+    and e.status = 'waiting'
+    and not exists (
+      select from public.execution_approvals as a
+      where a.execution_id = e.id and a.status = 'pending');
   return v_approval;
 end
 $$;
@@ -1863,7 +1883,7 @@ as $$
 $$;
 comment on function public.decide_approval(uuid, boolean, jsonb, text) is
 E'Approves or rejects a tool call that a run waits for.\n'
-'edited_arguments replace the tool''s arguments. For whoever may read the run, once.';
+'edited_arguments replace the tool''s arguments. For whoever may read the run, once. The run goes on when all its questions are answered.';
 grant execute on function public.decide_approval(uuid, boolean, jsonb, text) to authenticated;
 
 -- ===================================================================================================
@@ -1940,12 +1960,16 @@ create function public.runtime_status(agent public.agents) returns text
 language sql stable
 set search_path = ''
 as $$
-  select private.runtime_status(agent.id, agent.status)
+  -- Read again, so that nobody learns about an agent that they cannot see by naming its id.
+  select private.runtime_status(a.id, a.status) from public.agents as a where a.id = agent.id
 $$;
 comment on function public.runtime_status(public.agents) is
 E'What an agent does right now: running, stopped, error or created.\n'
 'running: a run of it is live. stopped: it is paused or archived. error: its last finished run failed. /agents?select=name,runtime_status';
 grant execute on function public.runtime_status(public.agents) to anon, authenticated, service_role;
+
+insert into private.personal_data (section, relation, user_column)
+values ('executions', 'public.executions', 'user_id');
 
 -- ===================================================================================================
 -- Months that go

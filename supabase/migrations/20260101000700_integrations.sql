@@ -92,6 +92,25 @@ create index token_values_key_id_idx on private.token_values (key_id);
 comment on table private.token_values is
   'OpenPGP messages that hold {"owner", "key", "value"}: a reader refuses one that was moved to another owner or name.';
 
+-- The profile of a deleted account stays, without a name; what it could open must not.
+create function private.tg_profiles__delete_tokens() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  delete from public.tokens as t where t.user_id = new.id;
+  return null;
+end
+$$;
+comment on function private.tg_profiles__delete_tokens() is 'A deleted account takes its tokens with it.';
+
+create trigger _500_delete_tokens after update of deleted_at on public.profiles
+  for each row when (old.deleted_at is null and new.deleted_at is not null)
+  execute function private.tg_profiles__delete_tokens();
+
+insert into private.personal_data (section, relation, user_column)
+values ('tokens', 'public.tokens', 'user_id');
+
 create function private.set_token(key text, value text, organization_id uuid)
 returns public.tokens
 language plpgsql security definer

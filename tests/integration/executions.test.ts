@@ -186,7 +186,7 @@ describe('a stranger', () => {
       await codeOf(
         stranger.client.rpc('decide_approval', { approval_id: approval.id, approve: true }),
       ),
-    ).toBe('execution_not_found');
+    ).toBe('approval_not_found');
     expect(await codeOf(stranger.client.rpc('run_agent', { agent_id: agentId }))).toBe(
       'agent_not_found',
     );

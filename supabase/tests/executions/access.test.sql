@@ -1,6 +1,6 @@
 -- Who reads a run and what hangs on it, who may stop it, and that nobody writes it past the functions.
 begin;
-select plan(72);
+select plan(75);
 
 select tests.create_user(username)
 from unnest(array['owner', 'admin', 'creator', 'member', 'runner', 'viewer', 'shared', 'leaver', 'stranger']) as username;
@@ -64,7 +64,7 @@ exception when others then
 end
 $$;
 grant execute on function pg_temp.person(text), pg_temp.atelier(), pg_temp.run_of(text), pg_temp.code_of(text)
-  to anon, authenticated;
+  to anon, authenticated, service_role;
 
 -- Reading: whose messages a persona sees, and as many of everything that hangs on the runs.
 create function pg_temp.sees() returns text
@@ -238,6 +238,26 @@ from unnest(array[
   'select from public.execution_approvals', 'select public.run_agent(private.uuid_v7())',
   'select public.cancel_execution(private.uuid_v7())']) as statement;
 select isnt_empty('select from public.models', 'anon reads the models');
+select tests.sign_out();
+
+-- What an operator changes in the table editor keeps the queue right.
+select tests.sign_in_as_service_role();
+update public.executions set status = 'cancelled' where id = pg_temp.run_of('leaver');
+select tests.sign_out();
+select is_empty(
+  'select from private.execution_queue where execution_id = pg_temp.run_of(''leaver'')',
+  'a run that the operator cancels leaves the queue');
+
+-- An agent's state is for those who see the agent.
+select tests.sign_in(pg_temp.person('member'));
+select is(
+  (select public.runtime_status(a) from public.agents as a where a.name = 'Helper'), 'running',
+  'whoever sees an agent learns whether it runs');
+select tests.sign_in(pg_temp.person('stranger'));
+select is(
+  public.runtime_status(jsonb_populate_record(
+    null::public.agents, '{"id": "00000000-0000-7000-8000-00000000000a", "status": "active"}')), null,
+  'who does not, does not, by its id either');
 select tests.sign_out();
 
 -- Stopping

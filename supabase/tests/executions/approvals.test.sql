@@ -1,6 +1,6 @@
 -- Questions to people: asked by a worker, decided once, by whoever may read the run.
 begin;
-select plan(22);
+select plan(24);
 
 select tests.create_user(username) from unnest(array['ada', 'ben']) as username;
 create function pg_temp.person(username text) returns uuid
@@ -18,7 +18,8 @@ begin
   insert into public.executions (organization_id, user_id, agent_id, agent_version_id)
   values (tests.personal_organization(pg_temp.person('ada')), pg_temp.person('ada'), private.uuid_v7(), private.uuid_v7());
   select * into v_claim from private.claim_execution('w');
-  return private.request_approval(v_claim.execution_id, v_claim.fencing_token, 'send_mail', '{"to": "x@example.com"}', 3600);
+  return private.request_approvals(
+    v_claim.execution_id, v_claim.fencing_token, '[{"tool": "send_mail", "arguments": {"to": "x@example.com"}}]', 3600);
 end
 $$;
 create function pg_temp.state(approval uuid) returns text
@@ -49,7 +50,7 @@ select is_empty('select from private.execution_queue', 'without a worker');
 select is_empty($$select from private.claim_execution('w')$$, 'and is not to be claimed');
 
 select tests.sign_in(pg_temp.person('ben'));
-select is(pg_temp.code_of(format('select public.decide_approval(%L, true)', id)), 'execution_not_found', 'a stranger cannot answer') from asked;
+select is(pg_temp.code_of(format('select public.decide_approval(%L, true)', id)), 'approval_not_found', 'a stranger cannot answer') from asked;
 select is(pg_temp.code_of(format('select public.decide_approval(%L, true)', private.uuid_v7())), 'approval_not_found', 'nor what was never asked');
 select tests.sign_in_with_key(
   pg_temp.person('ada'), tests.personal_organization(pg_temp.person('ada')), 'executions:read');
@@ -80,6 +81,23 @@ select results_eq(
   $$values ('rejected'::text, null::jsonb)$$, 'who rejects changes no arguments');
 select tests.sign_out();
 select is(pg_temp.state((select id from refused)), 'rejected, pending', 'the run goes on and finds the answer');
+
+-- Two questions at once
+insert into public.executions (organization_id, user_id, agent_id, agent_version_id)
+values (tests.personal_organization(pg_temp.person('ada')), pg_temp.person('ada'), private.uuid_v7(), private.uuid_v7());
+update private.execution_queue set available_at = '2000-01-01'
+where execution_id = (select id from public.executions order by id desc limit 1);
+create temporary table two as
+select a.id, row_number() over () as n
+from private.claim_execution('w') as c,
+  private.request_approvals(c.execution_id, c.fencing_token, '[{"tool": "read"}, {"tool": "write"}]') as a (id);
+grant select on two to authenticated;
+select tests.sign_in(pg_temp.person('ada'));
+select public.decide_approval((select id from two where n = 1), true);
+select is(pg_temp.state((select id from two where n = 1)), 'approved, waiting', 'a run that asked twice waits for both answers');
+select public.decide_approval((select id from two where n = 2), false);
+select is(pg_temp.state((select id from two where n = 2)), 'rejected, pending', 'and goes on with the last');
+select tests.sign_out();
 
 create temporary table late as select pg_temp.ask() as id;
 grant select on late to authenticated;

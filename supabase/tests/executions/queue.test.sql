@@ -84,7 +84,7 @@ from run as r, claim as c, step as s, unnest(array[
   $$select private.log_execution(%1$L, %2$s, 'info', 'late')$$,
   $$select private.append_event(%1$L, %2$s, 'delta', '{"text": "late"}')$$,
   $$select private.add_artifact(%1$L, %2$s, 'a.txt', 'text/plain', 1, 'o/%1$s/a.txt')$$,
-  $$select private.request_approval(%1$L, %2$s, 'mail', '{}')$$,
+  $$select private.request_approvals(%1$L, %2$s, '[{"tool": "mail"}]')$$,
   $$select private.complete_execution(%1$L, %2$s, '{}')$$,
   $$select private.fail_execution(%1$L, %2$s, 'internal_error', 'late')$$,
   $$select private.release_execution(%1$L, %2$s)$$]) as call;

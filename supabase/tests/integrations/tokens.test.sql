@@ -1,6 +1,6 @@
 -- Tokens: whose they are, who may set them, and that no value is to be read anywhere.
 begin;
-select plan(44);
+select plan(46);
 
 -- The public half of a key pair that nobody kept.
 create temporary table test_key as select $key$
@@ -167,6 +167,16 @@ select is((public.delete_token('OPENAI_API_KEY')).key, 'OPENAI_API_KEY', 'a pers
 select tests.sign_out();
 select is(
   (select count(*) from private.token_values), 1::bigint, 'and its value is gone with it');
+
+select tests.sign_in(pg_temp.person('member'));
+select public.set_token('KEY', 'x');
+select tests.sign_out();
+delete from auth.users where id = pg_temp.person('stranger');
+select is((select count(*) from public.tokens where user_id is not null), 1::bigint, 'the tokens of others stay');
+create temporary table gone as select pg_temp.person('member') as id;
+delete from auth.users where id = (select id from gone);
+select is(
+  (select count(*) from public.tokens where user_id = (select id from gone)), 0::bigint, 'when an account is deleted, its tokens go');
 
 select * from finish();
 rollback;
