@@ -1960,8 +1960,13 @@ create function public.runtime_status(agent public.agents) returns text
 language sql stable
 set search_path = ''
 as $$
-  -- Read again, so that nobody learns about an agent that they cannot see by naming its id.
-  select private.runtime_status(a.id, a.status) from public.agents as a where a.id = agent.id
+  -- Looked up, so that nobody learns about an agent that they cannot see by naming its id. One that is
+  -- being inserted is not there yet.
+  select case
+    when exists (select from public.agents as a where a.id = agent.id)
+      then private.runtime_status(agent.id, agent.status)
+    else 'created'
+  end
 $$;
 comment on function public.runtime_status(public.agents) is
 E'What an agent does right now: running, stopped, error or created.\n'

@@ -256,7 +256,7 @@ select is(
 select tests.sign_in(pg_temp.person('stranger'));
 select is(
   public.runtime_status(jsonb_populate_record(
-    null::public.agents, '{"id": "00000000-0000-7000-8000-00000000000a", "status": "active"}')), null,
+    null::public.agents, '{"id": "00000000-0000-7000-8000-00000000000a", "status": "active"}')), 'created',
   'who does not, does not, by its id either');
 select tests.sign_out();
 
