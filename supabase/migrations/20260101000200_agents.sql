@@ -592,22 +592,26 @@ comment on table public.agent_shares is
 
 -- The agents' policies ask this function, not the table: two tables' policies never refer to each other.
 create function private.my_shared_agent_ids(minimum public.agent_permission) returns setof uuid
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = ''
 as $$
-  select s.agent_id
-  from public.agent_shares as s
-  where s.user_id = (select auth.uid())
-    and s.permission >= my_shared_agent_ids.minimum
-    -- A request with an API key acts in the key's organization only.
-    and (
-      private.request_api_key() is null
-      or exists (
-        select from public.agents as a
-        where a.id = s.agent_id
-          and a.organization_id = (private.request_api_key() ->> 'organization_id')::uuid
-      )
-    )
+declare
+  v_key_organization_id uuid := private.request_api_key() ->> 'organization_id';
+begin
+  return query
+    select s.agent_id
+    from public.agent_shares as s
+    where s.user_id = auth.uid()
+      and s.permission >= my_shared_agent_ids.minimum
+      -- A request with an API key acts in the key's organization only.
+      and (
+        v_key_organization_id is null
+        or exists (
+          select from public.agents as a
+          where a.id = s.agent_id and a.organization_id = v_key_organization_id
+        )
+      );
+end
 $$;
 comment on function private.my_shared_agent_ids(public.agent_permission) is
   'The agents that are shared with the caller, at least so far.';

@@ -146,7 +146,10 @@ describe('strangers', () => {
         const { data, count } = await client.from(table).select('*', { count: 'exact' });
         expect([table, data, count]).toEqual([table, [], 0]);
       }
-      const embedded = await client.from('profiles').select('id,agents!agents_created_by_id_fkey(*)').eq('id', ada.id);
+      const embedded = await client
+        .from('profiles')
+        .select('id,agents!agents_created_by_id_fkey(*)')
+        .eq('id', ada.id);
       expect(embedded.data).toEqual([{ id: ada.id, agents: [] }]);
     }
     for (const refused of await Promise.all([
