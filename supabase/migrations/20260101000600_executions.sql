@@ -301,12 +301,12 @@ create trigger _150_updated_at before update on public.executions
 -- Queue: who may work on what
 -- ===================================================================================================
 
--- A worker must have written to its runs with the token that its claim got: one sequence for all, so
+-- Whatever a worker writes about a run carries the token that its claim got. One sequence for all, so
 -- that no token ever comes twice and a late writer is always told from the present one.
 create sequence private.fencing_tokens as bigint;
 
--- Narrow and short-lived on purpose: claims and lease renewals never touch the wide rows or their
--- indexes. A trigger keeps it: a row stands here exactly while its run is pending or running.
+-- Narrow and short-lived on purpose: looking for work and renewing leases never touch the wide rows.
+-- A trigger keeps it, so that a row stands here exactly while its run is pending or running.
 create table private.execution_queue (
   execution_id uuid primary key,
   organization_id uuid not null,
@@ -487,7 +487,7 @@ begin
       using message = format('All %s runs of this month are used.',
           v_organization.max_executions_per_month),
         detail = 'execution_quota_exceeded',
-        hint = 'The count starts again on the first of the month (UTC); an owner can raise the limit.';
+        hint = 'The count starts again on the first of the month (UTC); a larger plan has more.';
   end if;
   if v_usd + reserve_usd > v_organization.monthly_budget_usd then
     raise sqlstate 'PT402'
@@ -598,8 +598,8 @@ select private.partition_by_month('public.execution_logs', 6);
 -- Events
 -- ===================================================================================================
 
--- What a watcher of a run saw, numbered, so that one who joins late or lost the connection reads what
--- he missed. Live they go out on the private channel `execution:<id>`.
+-- What watchers of a run see, numbered, so that those who join late or lost the connection can read
+-- what they missed. Live it goes out on the private channel `execution:<id>`.
 create table public.execution_events (
   id uuid not null default private.uuid_v7() primary key,
   execution_id uuid not null references public.executions (id) on delete cascade,
@@ -639,7 +639,7 @@ begin
 end
 $$;
 comment on function private.first_id_of_execution(uuid) is
-  'No step, line or event of a run has a smaller id: a bound that keeps the planner out of older months (a day for clocks set back).';
+  'No step, line or event of a run has a smaller id, not even when the clock is set back by less than a day: a bound that keeps older months unread.';
 
 create function private.send_event(execution_id uuid, kind text, payload jsonb) returns bigint
 language plpgsql
@@ -1436,21 +1436,21 @@ create function private.reservation(version public.agent_versions, input jsonb) 
 language sql stable
 set search_path = ''
 as $$
-  select trim_scale(round((
-    (length(version.system_prompt) + coalesce(length(version.user_prompt_template), 0)
-      + length(reservation.input::text)) / 3.0 * m.input_usd_per_million
-    + coalesce(version.max_tokens, m.max_output_tokens)
+  select private.model_cost(
+    version.model,
+    ceil((length(version.system_prompt) + coalesce(length(version.user_prompt_template), 0)
+      + length(reservation.input::text)) / 3.0)::integer,
+    0,
+    coalesce(version.max_tokens, m.max_output_tokens)
       * case
           when version.tools = '[]' and version.mcp_servers = '[]' then 1
           else private.configured_integer(version.agent_config, 'max_steps', 10, 100)
-        end
-      * m.output_usd_per_million
-  ) / 1000000, 10))
+        end)
   from public.models as m
   where m.id = version.model
 $$;
 comment on function private.reservation(public.agent_versions, jsonb) is
-  'US dollars to hold back for a run: (prompt length / 3) x input price + max_tokens x max_steps x output price; null when the model has no price. Without tools there is one step.';
+  'US dollars to hold back for a run: prompt length / 3 tokens in, max_tokens x max_steps out; null when the model has no price. Without tools there is one step.';
 
 create function private.enqueue_execution(run public.executions) returns public.executions
 language plpgsql

@@ -233,7 +233,7 @@ create temporary table reserved as
 select * from public.run_agent('00000000-0000-7000-8000-00000000000a', '{"parameters": {"topic": "rain"}}');
 select is(
   reserved_usd,
-  trim_scale(round(((length('Rhyme about {{topic}}.') + length(input::text)) / 3.0 * 1.25 + 1000 * 10) / 1000000, 10)),
+  trim_scale((ceil((length('Rhyme about {{topic}}.') + length(input::text)) / 3.0) * 1.25 + 1000 * 10) / 1000000),
   'a run reserves what it may cost at most') from reserved;
 select tests.sign_out();
 update public.organizations set monthly_budget_usd = 0.03 where id = pg_temp.atelier();
