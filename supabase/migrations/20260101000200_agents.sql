@@ -596,7 +596,7 @@ language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
-  v_key_organization_id uuid := private.request_api_key() ->> 'organization_id';
+  v_key jsonb := private.request_api_key();
 begin
   return query
     select s.agent_id
@@ -605,10 +605,10 @@ begin
       and s.permission >= my_shared_agent_ids.minimum
       -- A request with an API key acts in the key's organization only.
       and (
-        v_key_organization_id is null
+        v_key is null
         or exists (
           select from public.agents as a
-          where a.id = s.agent_id and a.organization_id = v_key_organization_id
+          where a.id = s.agent_id and a.organization_id = (v_key ->> 'organization_id')::uuid
         )
       );
 end

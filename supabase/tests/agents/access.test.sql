@@ -135,9 +135,11 @@ select tests.sign_out();
 update public.organization_members set role = 'member' where organization_id = pg_temp.atelier() and user_id = pg_temp.person('ben');
 
 -- API keys
+select tests.sign_out();
 select tests.sign_in_with_key(pg_temp.person('ada'), tests.personal_organization(pg_temp.person('ada')), 'agents:read', 'agents:write');
 select results_eq('select agent, done from pg_temp.abilities()', $$values ('Public', '')$$,
   'a key of another organization gives its user''s rights nowhere else');
+select tests.sign_out();
 select tests.sign_in_with_key(pg_temp.person('gus'), tests.personal_organization(pg_temp.person('gus')), 'agents:read', 'agents:write');
 select results_eq('select agent from pg_temp.abilities()', $$values ('Public')$$, 'shares do not come along with a key of another organization');
 select tests.sign_in_with_key(pg_temp.person('ada'), pg_temp.atelier(), 'agents:read');
