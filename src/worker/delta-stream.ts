@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionError } from './database.ts';
 import type { Redaction } from './redaction.ts';
 
@@ -54,7 +53,7 @@ export class DeltaStream {
   async #flushSoon(): Promise<void> {
     try {
       while (this.#settled() > this.#sent) {
-        await sleep(BATCH_MS);
+        await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
         await this.#flushTo(this.#settled());
       }
       this.#flushing = undefined;

@@ -26,12 +26,12 @@ export type ModelContext = {
  */
 export async function findModel(reference: string, context: ModelContext): Promise<LanguageModelV4> {
   const slash = reference.indexOf('/');
-  const provider = PROVIDERS[reference.slice(0, slash)];
+  const provider = PROVIDERS.get(reference.slice(0, slash));
   const name = reference.slice(slash + 1);
   if (slash < 1 || !provider || !name) {
     throw new RunFailure(
       'model_unknown',
-      `No provider serves the model ${reference}. Models are named ${Object.keys(PROVIDERS).join('/…, ')}/….`,
+      `No provider serves the model ${reference}. Models are named ${[...PROVIDERS.keys()].join('/…, ')}/….`,
     );
   }
   return provider(name, context);
@@ -39,39 +39,44 @@ export async function findModel(reference: string, context: ModelContext): Promi
 
 type Provider = (name: string, context: ModelContext) => Promise<LanguageModelV4>;
 
-const PROVIDERS: Record<string, Provider> = {
-  openai: async (name, context) =>
-    // Chat Completions rather than Responses: it is what gateways behind OPENAI_BASE_URL speak too.
-    createOpenAI({
-      apiKey: await requireKey('OPENAI_API_KEY', context),
-      baseURL: apiRoot(context.environment.OPENAI_BASE_URL),
-    }).chat(name),
+async function openai(name: string, context: ModelContext) {
+  // Chat Completions rather than Responses: it is what gateways behind OPENAI_BASE_URL speak too.
+  return createOpenAI({
+    apiKey: await requireKey('OPENAI_API_KEY', context),
+    baseURL: apiRoot(context.environment.OPENAI_BASE_URL),
+  }).chat(name);
+}
 
-  anthropic: async (name, context) =>
-    createAnthropic({
-      apiKey: await requireKey('ANTHROPIC_API_KEY', context),
-      baseURL: apiRoot(context.environment.ANTHROPIC_BASE_URL),
-    })(name),
+async function anthropic(name: string, context: ModelContext) {
+  return createAnthropic({
+    apiKey: await requireKey('ANTHROPIC_API_KEY', context),
+    baseURL: apiRoot(context.environment.ANTHROPIC_BASE_URL),
+  })(name);
+}
 
-  'openai-compatible': async (name, context) => {
-    const server = await compatibleServer(context);
-    return createOpenAICompatible({
-      name: 'openai-compatible',
-      baseURL: server.baseUrl,
-      apiKey: server.apiKey,
-      includeUsage: true,
-      // A redirect would carry the prompt and the key past the check of the address.
-      fetch: (input, init) => fetch(input, { ...init, redirect: 'error' }),
-    })(name);
-  },
+async function openaiCompatible(name: string, context: ModelContext) {
+  const { baseUrl, apiKey } = await compatibleServer(context);
+  return createOpenAICompatible({
+    name: 'openai-compatible',
+    baseURL: baseUrl,
+    apiKey,
+    includeUsage: true,
+    // A redirect would carry the prompt past the check of the address.
+    fetch: (input, init) => fetch(input, { ...init, redirect: 'error' }),
+  })(name);
+}
 
-  demo: async (name, context) => {
-    if (name !== 'echo') {
-      throw new RunFailure('model_unknown', `There is no demo model ${name}, only demo/echo.`);
-    }
-    return echoModel(context.parameters);
-  },
-};
+async function demo(name: string, { parameters }: ModelContext) {
+  if (name === 'echo') return echoModel(parameters);
+  throw new RunFailure('model_unknown', `There is no demo model ${name}, only demo/echo.`);
+}
+
+const PROVIDERS = new Map<string, Provider>([
+  ['openai', openai],
+  ['anthropic', anthropic],
+  ['openai-compatible', openaiCompatible],
+  ['demo', demo],
+]);
 
 async function requireKey(
   key: 'OPENAI_API_KEY' | 'ANTHROPIC_API_KEY',

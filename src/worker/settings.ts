@@ -20,7 +20,8 @@ const environmentSchema = z.object({
   AGENTRY_PRIVATE_KEY_FILE: text,
 
   WORKER_CONCURRENCY: count(8),
-  WORKER_LEASE_SECONDS: count(10, 3),
+  /** How long a worker that died keeps its runs; renewed every two seconds or sooner. */
+  WORKER_LEASE_SECONDS: count(8, 3),
   /** How long runs may go on after SIGTERM before they are handed back. */
   WORKER_GRACE_SECONDS: count(10, 0),
   /** Silence of a provider, before or within its answer, that ends a try. */

@@ -40,6 +40,7 @@ export class ModelServer {
   });
   readonly #scripts = new Map<string, Answer[]>();
   readonly #seen: SeenRequest[] = [];
+  readonly #abandoned = new Map<string, number>();
 
   static async start(): Promise<ModelServer> {
     const server = new ModelServer();
@@ -61,6 +62,11 @@ export class ModelServer {
     return this.#seen.filter((request) => request.model === model);
   }
 
+  /** How many callers of `model` hung up before the answer was complete. */
+  abandoned(model: string): number {
+    return this.#abandoned.get(model) ?? 0;
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -79,48 +85,52 @@ export class ModelServer {
       const error = { message: `The model ${model} does not exist`, type: 'not_found_error' };
       return sendJson(response, 404, protocol.errorBody({ ...error, code: 'model_not_found' }));
     }
-    await play(answer, model, protocol, response);
+    const finished = await play(answer, model, protocol, response);
+    if (!finished) this.#abandoned.set(model, this.abandoned(model) + 1);
   }
 }
 
+/** Answers false when the caller hung up on the way. */
 async function play(
   answer: Answer,
   model: string,
   protocol: Protocol,
   response: ServerResponse,
-): Promise<void> {
+): Promise<boolean> {
   if (answer.kind === 'status') {
     const error = answer.error ?? { message: `scripted ${answer.status}`, type: 'scripted' };
-    return sendJson(response, answer.status, protocol.errorBody(error), answer.headers);
+    sendJson(response, answer.status, protocol.errorBody(error), answer.headers);
+    return true;
   }
   if (answer.kind === 'garbage') {
     response.writeHead(200, { 'content-type': answer.contentType });
     response.end('data: <html>502 from a proxy that lies\n\n');
-    return;
+    return true;
   }
-  if (answer.kind === 'stall' && answer.chunks.length === 0) return;
+  if (answer.kind === 'stall' && answer.chunks.length === 0) return true;
 
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   response.write(protocol.open(model));
   for (const chunk of answer.chunks) {
     response.write(protocol.text(model, chunk));
     await delay(answer.kind === 'stream' ? (answer.pauseMs ?? 1) : 1);
-    if (response.destroyed) return;
+    if (response.destroyed) return false;
   }
   switch (answer.kind) {
     case 'stream':
       response.end(protocol.close(model, answer.finish ?? 'stop', answer.chunks.length));
-      return;
+      break;
     case 'error-event':
       response.end(protocol.error(answer.error));
-      return;
+      break;
     case 'unfinished':
       response.end();
-      return;
+      break;
     case 'cut':
       response.socket?.destroy();
-      return;
+      break;
   }
+  return true;
 }
 
 /** How one provider family words a stream. Counts: 7 prompt tokens, one completion token a chunk. */

@@ -72,7 +72,7 @@ export class Workshop {
 
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.kill('SIGKILL')));
-    await this.sql.end();
+    await this.sql.end({ timeout: 1 });
   }
 
   async startWorker(environment: Record<string, string> = {}): Promise<WorkerProcess> {

@@ -1,0 +1,286 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { freePorts } from '../../src/stack/ports.ts';
+import { startStack, type Stack } from '../../src/stack/stack.ts';
+import { ModelServer, type Answer } from '../support/model-server.ts';
+import { createDatabase } from '../support/stack.ts';
+import { Workshop } from '../support/workshop.ts';
+
+let server: ModelServer;
+beforeAll(async () => {
+  server = await ModelServer.start();
+});
+afterAll(() => server?.stop());
+
+const environment = () => ({ OPENAI_COMPATIBLE_BASE_URL: server.url });
+
+/** An answer of ten seconds, in words that can be recognised on the way. */
+const slow: Answer = {
+  kind: 'stream',
+  chunks: Array.from({ length: 100 }, (_, index) => `word${index} `),
+  pauseMs: 100,
+};
+const quick: Answer = { kind: 'stream', chunks: ['taken ', 'over'] };
+
+describe('workers and leases', () => {
+  let workshop: Workshop;
+  let dropDatabase: () => Promise<void>;
+
+  beforeEach(async () => {
+    const database = await createDatabase();
+    dropDatabase = database.drop;
+    workshop = await Workshop.open(database.url);
+  });
+  afterEach(async () => {
+    await workshop?.close();
+    await dropDatabase?.();
+  });
+
+  test('within 15 seconds of a kill -9 another worker takes the run over and it finishes once', async () => {
+    server.script('killed', slow, quick);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/killed' });
+    const first = await workshop.startWorker(environment());
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+
+    await first.kill('SIGKILL');
+    const killedAt = Date.now();
+    await workshop.startWorker(environment());
+
+    await workshop.until(
+      async () => server.requests('killed').length,
+      (requests) => requests === 2,
+    );
+    expect(Date.now() - killedAt).toBeLessThan(15_000);
+    expect(await workshop.ended(id)).toMatchObject({
+      status: 'completed',
+      attempt: 2,
+      output: { text: 'taken over' },
+    });
+    expect(await workshop.watchedText(id)).toBe('taken over');
+    expect(await workshop.steps(id)).toMatchObject([
+      { attempt: 1, status: 'failed' },
+      { attempt: 2, status: 'completed' },
+    ]);
+    expect(await statuses(workshop, id)).toEqual(['running', 'pending', 'running', 'completed']);
+  });
+
+  test('a run whose workers all die fails as worker_lost', async () => {
+    server.script('deadly', slow);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/deadly' });
+    const id = await workshop.run(agentId);
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const worker = await workshop.startWorker({ ...environment(), WORKER_LEASE_SECONDS: '3' });
+      await workshop.until(
+        () => workshop.execution(id),
+        (run) => run.attempt === attempt && run.status === 'running',
+      );
+      await worker.kill('SIGKILL');
+    }
+    await workshop.startWorker(environment());
+
+    expect(await workshop.ended(id)).toMatchObject({
+      status: 'failed',
+      error_code: 'worker_lost',
+      attempt: 3,
+    });
+  });
+
+  test('two workers share fifty runs, and none is run twice', async () => {
+    server.script('shared', { kind: 'stream', chunks: ['done'], pauseMs: 40 });
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/shared' });
+    await Promise.all([
+      workshop.startWorker({ ...environment(), WORKER_CONCURRENCY: '3' }),
+      workshop.startWorker({ ...environment(), WORKER_CONCURRENCY: '3' }),
+    ]);
+    const ids = await Promise.all(Array.from({ length: 50 }, () => workshop.run(agentId)));
+
+    for (const id of ids) expect(await workshop.ended(id)).toMatchObject({ status: 'completed' });
+    expect(server.requests('shared')).toHaveLength(50);
+    const workers = await workshop.sql`
+      select resource_usage ->> 'worker' as worker, count(*)::int as runs
+      from public.executions group by 1`;
+    expect(workers).toHaveLength(2);
+  });
+
+  test('SIGTERM claims nothing more and lets a run end', async () => {
+    server.script('ending', { kind: 'stream', chunks: ['all ', 'of ', 'it'], pauseMs: 300 });
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/ending' });
+    const worker = await workshop.startWorker(environment());
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'all');
+
+    const gone = worker.kill('SIGTERM');
+    await worker.saying('stopping');
+    const later = await workshop.run(agentId);
+
+    expect(await gone).toBe(0);
+    expect(await workshop.execution(id)).toMatchObject({
+      status: 'completed',
+      attempt: 1,
+      output: { text: 'all of it' },
+    });
+    expect(await workshop.execution(later)).toMatchObject({ status: 'pending', attempt: 1 });
+  });
+
+  test('SIGTERM hands back what does not end in time, and it costs the run no attempt', async () => {
+    server.script('handed-back', slow, quick);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/handed-back' });
+    const worker = await workshop.startWorker({ ...environment(), WORKER_GRACE_SECONDS: '1' });
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+
+    expect(await worker.kill('SIGTERM')).toBe(0);
+    expect((await workshop.execution(id)).status).toBe('pending');
+
+    await workshop.startWorker(environment());
+    expect(await workshop.ended(id)).toMatchObject({
+      status: 'completed',
+      output: { text: 'taken over' },
+    });
+    expect(await workshop.logLines(id)).toContainEqual(expect.stringContaining('handed the run back'));
+  });
+
+  test('a second Ctrl-C does not wait for the grace period', async () => {
+    server.script('impatient', slow);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/impatient' });
+    const worker = await workshop.startWorker({ ...environment(), WORKER_GRACE_SECONDS: '60' });
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+
+    const gone = worker.kill('SIGINT');
+    await worker.saying('stopping');
+    const secondAt = Date.now();
+    await worker.kill('SIGINT');
+
+    expect(await gone).toBe(0);
+    expect(Date.now() - secondAt).toBeLessThan(3000);
+    expect((await workshop.execution(id)).status).toBe('pending');
+  });
+
+  test('cancelling a run aborts the call to the model', async () => {
+    server.script('cancelled', slow);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/cancelled' });
+    const worker = await workshop.startWorker(environment());
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+
+    await workshop.cancel(id);
+    await worker.saying('run cancelled');
+
+    await abandoned(workshop, 'cancelled');
+    expect((await workshop.execution(id)).status).toBe('cancelled');
+    expect(await workshop.steps(id)).toMatchObject([{ status: 'failed' }]);
+    const seen = await workshop.watchedText(id);
+    expect(seen).not.toContain('word50');
+  });
+
+  test('a run that takes longer than it may is ended', async () => {
+    server.script('endless', slow);
+    const agentId = await workshop.createAgent({
+      model: 'openai-compatible/endless',
+      configuration: { timeout_seconds: 1 },
+    });
+    await workshop.startWorker(environment());
+    const id = await workshop.run(agentId);
+
+    expect(await workshop.ended(id)).toMatchObject({
+      status: 'failed',
+      error_code: 'deadline_exceeded',
+      attempt: 1,
+    });
+    await abandoned(workshop, 'endless');
+  });
+
+  test('a worker whose run was given to another writes nothing more', async () => {
+    server.script('stolen', slow);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/stolen' });
+    const worker = await workshop.startWorker(environment());
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+
+    await workshop.sql`
+      update private.execution_queue set fencing_token = nextval('private.fencing_tokens')
+      where execution_id = ${id}`;
+    await worker.saying('run lost to another');
+
+    await abandoned(workshop, 'stolen');
+    expect((await workshop.execution(id)).status).toBe('running');
+  });
+});
+
+describe('a database that restarts', () => {
+  let dataDir: string;
+  let stack: Stack;
+  let workshop: Workshop;
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'agentry-restart-'));
+    const [api, db, studio, mail] = await freePorts(4);
+    stack = await startStack({
+      dataDir,
+      ports: { api: api!, db: db!, studio: studio!, mail: mail! },
+    });
+    workshop = await Workshop.open(stack.databaseUrl);
+    await workshop.startWorker(environment());
+  });
+  afterAll(async () => {
+    await workshop?.close();
+    await stack?.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  test.each([
+    ['shuts down', 'SIGINT'],
+    ['is killed', 'SIGKILL'],
+  ] as const)('when it %s, the run goes on and ends without a gap', async (_, signal) => {
+    const chunks = Array.from({ length: 60 }, (_, index) => `word${index} `);
+    const model = `restart-${signal.toLowerCase()}`;
+    server.script(model, { kind: 'stream', chunks, pauseMs: 50 }, quick);
+    const agentId = await workshop.createAgent({ model: `openai-compatible/${model}` });
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+
+    const before = await postmaster(workshop);
+    process.kill(before, signal);
+    await workshop.until(
+      () => postmaster(workshop).catch(() => before),
+      (now) => now !== before,
+    );
+
+    expect(await workshop.ended(id)).toMatchObject({
+      status: 'completed',
+      attempt: 1,
+      output: { text: chunks.join('') },
+    });
+    expect(await workshop.watchedText(id)).toBe(chunks.join(''));
+    expect(await workshop.ended(await workshop.run(agentId))).toMatchObject({
+      status: 'completed',
+      attempt: 1,
+    });
+  });
+});
+
+/** Waits until the worker has hung up on the model. */
+async function abandoned(workshop: Workshop, model: string): Promise<void> {
+  await workshop.until(
+    async () => server.abandoned(model),
+    (calls) => calls === 1,
+  );
+}
+
+/** What the run became, in the order in which watchers were told. */
+async function statuses(workshop: Workshop, id: string): Promise<string[]> {
+  const rows = await workshop.sql`
+    select payload ->> 'status' as status from public.execution_events
+    where execution_id = ${id} and kind = 'status' order by seq`;
+  return rows.map(({ status }) => status);
+}
+
+/** The process id of the server. */
+async function postmaster(workshop: Workshop): Promise<number> {
+  const [row] = await workshop.sql`select current_setting('data_directory') as directory`;
+  return Number.parseInt(await readFile(join(row!.directory, 'postmaster.pid'), 'utf8'));
+}

@@ -1,0 +1,47 @@
+import { generateText, streamText } from 'ai';
+import { describe, expect, test } from 'vitest';
+import { echoModel } from '../../src/worker/echo-model.ts';
+
+const ask = { instructions: 'You are terse.', prompt: 'What is up?' };
+
+describe('demo/echo', () => {
+  test('says that it is no language model, and shows what one would have been given', async () => {
+    const { text, usage } = await generateText({ model: echoModel({ tone: 'kind' }), ...ask });
+
+    expect(text).toMatch(/^\*\*Offline demo model/);
+    expect(text).toContain('No language model');
+    expect(text).toContain('> You are terse.');
+    expect(text).toContain('> What is up?');
+    expect(text).toContain('- `tone`: "kind"');
+    expect(usage).toMatchObject({ inputTokens: 7, outputTokens: Math.ceil(text.length / 4) });
+  });
+
+  test('streams the same text, in pieces', async () => {
+    const { text } = await generateText({ model: echoModel({}), ...ask });
+    const pieces = await Array.fromAsync(streamText({ model: echoModel({}), ...ask }).textStream);
+
+    expect(pieces.join('')).toBe(text);
+    expect(pieces.length).toBeGreaterThan(10);
+  });
+
+  test('restates a long prompt in part', async () => {
+    const { text } = await generateText({ model: echoModel({}), prompt: 'x'.repeat(144_260) });
+    expect(text.length).toBeLessThan(2000);
+    expect(text).toContain('… and 143060 more characters.');
+  });
+
+  test('stops when it is told to', async () => {
+    const controller = new AbortController();
+    const { fullStream } = streamText({
+      model: echoModel({}),
+      ...ask,
+      abortSignal: controller.signal,
+    });
+    const kinds: string[] = [];
+    for await (const part of fullStream) {
+      if (part.type === 'text-delta') controller.abort();
+      kinds.push(part.type);
+    }
+    expect(kinds.at(-1)).toBe('abort');
+  });
+});
