@@ -12,7 +12,6 @@ export const runs = {
   agent: 'Agent',
   agentGone: 'Deleted agent',
   message: 'Message',
-  noMessage: 'No message',
   status: 'Status',
   version: 'Version',
   draft: 'Draft',

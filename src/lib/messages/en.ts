@@ -36,7 +36,7 @@ export const en = {
     undo: 'Undo',
     unsaved: 'Unsaved changes',
     leaveUnsaved: 'You have unsaved changes. Leave without saving them?',
-    useTyped: (typed: string) => `Use “${typed}”`,
+    usesTyped: 'Takes what you typed',
   },
 
   shell: {
