@@ -5,7 +5,7 @@
 --
 -- For the contexts after this one:
 --   public.agent_access             what the caller may do with each agent that they can read
---   private.can_read_agent(id), can_run_agent(id), can_edit_agent(id), can_manage_agent(id)
+--   private.can_read_agent(id), can_run_agent(id), can_edit_agent(id)
 --                                   the same as booleans, for definer functions; never in policies
 --   private.require_agent(id, ability)   the agent, or the error that the caller deserves
 --   private.freeze_draft(id)        the version that a run of the draft names
@@ -806,17 +806,6 @@ as $$
 $$;
 comment on function private.can_edit_agent(uuid) is
   'Whether the caller may change and publish the agent.';
-
-create function private.can_manage_agent(agent_id uuid) returns boolean
-language sql stable security definer
-set search_path = ''
-as $$
-  select exists (
-    select from public.agent_access as a
-    where a.agent_id = can_manage_agent.agent_id and a.can_manage)
-$$;
-comment on function private.can_manage_agent(uuid) is
-  'Whether the caller may share and delete the agent: its creator, admins.';
 
 create function private.require_agent(agent_id uuid, ability text) returns public.agents
 language plpgsql stable security definer
@@ -1849,12 +1838,20 @@ grant execute on function public.stats(public.agents) to anon, authenticated, se
 -- ---------------------------------------------------------------------------------------------------
 
 create function private.draft_version(agent_id uuid) returns public.agent_versions
-language plpgsql stable
+language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
   v_draft public.agent_versions;
 begin
+  -- Past RLS, since who an agent is shared with does not see the organization's tools and presets that
+  -- it uses. Workers and schedules come without a user.
+  if auth.uid() is not null and not exists (
+    select from public.agent_access as x where x.agent_id = draft_version.agent_id and x.can_inspect
+  ) then
+    return null;
+  end if;
+
   with draft as (
     select
       a.*,
@@ -1925,7 +1922,7 @@ begin
 end
 $$;
 comment on function private.draft_version(uuid) is
-  'The version that an agent''s draft would become, without id and number. Sees what its caller may see.';
+  'The version that an agent''s draft would become, without id and number; null to users who may not see all of it.';
 grant execute on function private.draft_version(uuid) to authenticated;
 
 create function private.same_definition(a public.agent_versions, b public.agent_versions)
@@ -2512,20 +2509,20 @@ comment on function public.export_agent(uuid) is
   E'An agent as a document that import_agent takes, here or in another installation.\nThe draft, or to strangers the current version. A preset''s values are merged into its configuration; secrets are references.';
 grant execute on function public.export_agent(uuid) to authenticated;
 
-create function public.restore_agent_version(agent_version_id uuid) returns public.agents
-language plpgsql volatile
+create function private.restore_agent_version(agent_version_id uuid) returns public.agents
+language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
   v_version public.agent_versions;
   v_agent public.agents;
 begin
+  perform private.require_user();
   perform private.require_scope('agents:write');
   select * into v_version
   from public.agent_versions as v
-  where v.id = restore_agent_version.agent_version_id;
+  where v.id = restore_agent_version.agent_version_id and private.can_read_agent(v.agent_id);
   if not found then
-    perform private.require_user();
     raise sqlstate 'PT404' using
       message = 'There is no such version.',
       detail = 'version_not_found',
@@ -2552,8 +2549,15 @@ begin
   return v_agent;
 end
 $$;
+create function public.restore_agent_version(agent_version_id uuid) returns public.agents
+language sql volatile
+set search_path = ''
+as $$
+  select private.restore_agent_version(agent_version_id)
+$$;
 comment on function public.restore_agent_version(uuid) is
   E'Copies an old version into the draft.\nNothing is published; tags, category and who sees the agent stay. Errors: version_not_found, not_allowed.';
+grant execute on function private.restore_agent_version(uuid) to authenticated;
 grant execute on function public.restore_agent_version(uuid) to authenticated;
 
 create function private.fork_agent(agent_id uuid, organization_id uuid) returns public.agents

@@ -1,8 +1,9 @@
 -- Versions: published in order, frozen for good, and a way back.
 begin;
-select plan(46);
+select plan(50);
 
-create temporary table people as select tests.create_user('ada') as ada, tests.create_user('ben') as ben;
+create temporary table people as
+select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('hana') as hana;
 grant select on people to public;
 create temporary table org as select tests.create_organization(ada, 'Atelier') as id from people;
 grant select on org to public;
@@ -126,6 +127,16 @@ select is((select count(*) from public.agent_versions), 7::bigint, 'a viewer rea
 select is(tests.code_of('select public.publish_agent_version(pg_temp.writer())'), 'not_allowed', 'but does not publish');
 select is(tests.code_of('select public.restore_agent_version((select id from public.agent_versions where version_number = 1))'),
   'not_allowed', 'or restore');
+
+-- A guest who edits does so whole, though the organization's tools are not theirs to see.
+select tests.sign_out();
+insert into public.agent_shares (agent_id, user_id, permission) select pg_temp.writer(), hana, 'edit' from people;
+select tests.sign_in(hana) from people;
+select is((select public.has_unpublished_changes(a) from public.agents as a), true, 'a guest who edits sees unpublished changes');
+select is((public.publish_agent_version(pg_temp.writer())).tools -> 0 ->> 'name', 'look_up', 'a guest publishes the tools too');
+select is((select public.has_unpublished_changes(a) from public.agents as a), false, 'and then knows of no changes');
+select is((public.restore_agent_version((select id from public.agent_versions where version_number = 1))).name, 'Writer',
+  'a guest restores');
 
 select * from finish();
 rollback;
