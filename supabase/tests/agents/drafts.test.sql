@@ -36,38 +36,61 @@ select is(pg_temp.make('Writer of things'), 'writer-of-things', 'a longer name i
 select is(pg_temp.make('Élan vital'), 'elan-vital', 'accents are folded');
 select is(pg_temp.make('代码目录解释器'), 'agent-1', 'names without Latin letters are numbered');
 select is(pg_temp.make('السعوديه '), 'agent-2', 'one after another');
-select is(length(pg_temp.make(repeat('long ', 40))) <= 100, true, 'slugs have at most 100 characters');
+select is(length(pg_temp.make(repeat('long ', 40))) <= 100, true,
+  'slugs have at most 100 characters');
 select is(pg_temp.make(repeat('long ', 40)) ~ '^(long-)+2$', true, 'with their number too');
 select is(pg_temp.make('Own', 'my-own'), 'my-own', 'one''s own slug is kept');
 select is(tests.code_of($$select pg_temp.make('Other', 'my-own')$$), '23505', 'and unique');
-select is(tests.code_of($$select pg_temp.make('Other', 'My Own')$$), '23514', 'and lower-case words');
+select is(tests.code_of($$select pg_temp.make('Other', 'My Own')$$), '23514',
+  'and lower-case words');
 insert into public.agents (organization_id, name) select org.id, 'Twin' from org, generate_series(1, 3);
-select set_eq($$select slug from public.agents where name = 'Twin'$$, '{twin,twin-2,twin-3}'::text[], 'rows of one statement differ too');
+select set_eq(
+  $$select slug from public.agents where name = 'Twin'$$, '{twin,twin-2,twin-3}'::text[],
+  'rows of one statement differ too');
 
 -- Limits
 select is(pg_temp.refusal($$name = ''$$), 'name_is_1_to_255_characters', 'a name is not empty');
 select is(pg_temp.refusal($$name = '   '$$), 'name_is_1_to_255_characters', 'or blank');
-select is(pg_temp.refusal($$name = repeat('x', 256)$$), 'name_is_1_to_255_characters', 'or longer than 255');
+select is(pg_temp.refusal($$name = repeat('x', 256)$$), 'name_is_1_to_255_characters',
+  'or longer than 255');
 select is(pg_temp.refusal('temperature = 2.1'), 'temperature_is_0_to_2', 'temperature ends at 2');
 select is(pg_temp.refusal('temperature = -0.1'), 'temperature_is_0_to_2', 'and begins at 0');
-select is(pg_temp.refusal('max_tokens = 0'), 'max_tokens_is_1_to_1000000', 'an answer has a token at least');
-select is(pg_temp.refusal($$model = 'gpt'$$), 'model_is_provider_and_name', 'a model names its provider');
-select is(pg_temp.refusal($$model = 'openai-compatible/llama3:8b'$$), null, 'models of one''s own server have odd names');
-select is(pg_temp.refusal($$system_prompt = repeat('p', 500000)$$), null, 'half a million characters of prompt fit');
-select is(pg_temp.refusal($$system_prompt = repeat('p', 500001)$$), 'system_prompt_is_at_most_500000_characters', 'more do not');
-select is(pg_temp.refusal($$configuration = '[]'$$), 'configuration_is_an_object', 'configuration is an object');
-select is(pg_temp.refusal($$avatar_url = 'javascript:alert(1)'$$), 'avatar_url_is_a_web_address', 'an avatar is a web address');
+select is(pg_temp.refusal('max_tokens = 0'), 'max_tokens_is_1_to_1000000',
+  'an answer has a token at least');
+select is(pg_temp.refusal($$model = 'gpt'$$), 'model_is_provider_and_name',
+  'a model names its provider');
+select is(pg_temp.refusal($$model = 'openai-compatible/llama3:8b'$$), null,
+  'models of one''s own server have odd names');
+select is(pg_temp.refusal($$system_prompt = repeat('p', 500000)$$), null,
+  'half a million characters of prompt fit');
+select is(pg_temp.refusal($$system_prompt = repeat('p', 500001)$$),
+  'system_prompt_is_at_most_500000_characters',
+  'more do not');
+select is(pg_temp.refusal($$configuration = '[]'$$), 'configuration_is_an_object',
+  'configuration is an object');
+select is(pg_temp.refusal($$avatar_url = 'javascript:alert(1)'$$), 'avatar_url_is_a_web_address',
+  'an avatar is a web address');
 
 -- Status
-select is(tests.code_of($$update public.agents set status = 'active' where slug = 'writer'$$), 'agent_status_refused',
+select is(tests.code_of($$update public.agents set status = 'active' where slug = 'writer'$$),
+  'agent_status_refused',
   'what was never published is not active');
-select is(tests.code_of($$update public.agents set status = 'archived' where slug = 'writer'$$), null, 'a draft can be archived');
-select is(tests.code_of($$update public.agents set status = 'draft' where slug = 'writer'$$), null, 'and taken out again');
-select is(tests.code_of($$update public.agents set status = 'running' where slug = 'writer'$$), 'agent_status_refused', 'other states are none');
+select is(
+  tests.code_of($$update public.agents set status = 'archived' where slug = 'writer'$$), null,
+  'a draft can be archived');
+select is(tests.code_of($$update public.agents set status = 'draft' where slug = 'writer'$$), null,
+  'and taken out again');
+select is(tests.code_of($$update public.agents set status = 'running' where slug = 'writer'$$),
+  'agent_status_refused',
+  'other states are none');
 select public.publish_agent_version(id) from public.agents where slug = 'writer';
-select is(tests.code_of($$update public.agents set status = 'paused' where slug = 'writer'$$), null, 'an active agent can be paused');
-select is((select is_active from public.agents where slug = 'writer'), false, 'and is not active then');
-select is(tests.code_of($$update public.agents set status = 'draft' where slug = 'writer'$$), 'agent_status_refused', 'but no draft again');
+select is(tests.code_of($$update public.agents set status = 'paused' where slug = 'writer'$$), null,
+  'an active agent can be paused');
+select is((select is_active from public.agents where slug = 'writer'), false,
+  'and is not active then');
+select is(tests.code_of($$update public.agents set status = 'draft' where slug = 'writer'$$),
+  'agent_status_refused',
+  'but no draft again');
 
 -- Secrets
 create temporary table writer as select id from public.agents where slug = 'writer';
@@ -78,21 +101,32 @@ as $$
     'insert into public.agent_variables (agent_id, name, value) select id, %L, %L from writer', name, value))
     is not distinct from 'plain_secret'
 $$;
-select ok(pg_temp.variable_refused('API_KEY', '"abc"'), 'a variable named like a key holds no text');
-select ok(pg_temp.variable_refused('dbPassword', '"abc"'), 'nor one named like a password, in camelCase');
-select ok(pg_temp.variable_refused('greeting', '"sk-proj-abcdefghijklmnopqrstuvwxyz"'), 'a well-known key is refused under any name');
-select ok(pg_temp.variable_refused('settings', '{"auth": [{"client_secret": "abc"}]}'), 'also deep inside');
-select ok(pg_temp.variable_refused('OTHER_KEY', '{"token": "sk-proj-abcdefghijklmnopqrstuvwxyz"}'), 'or in place of the reference');
-select ok(not pg_temp.variable_refused('API_KEY', '{"token": "OPENAI_API_KEY"}'), 'a reference is right');
+select ok(pg_temp.variable_refused('API_KEY', '"abc"'),
+  'a variable named like a key holds no text');
+select ok(pg_temp.variable_refused('dbPassword', '"abc"'),
+  'nor one named like a password, in camelCase');
+select ok(pg_temp.variable_refused('greeting', '"sk-proj-abcdefghijklmnopqrstuvwxyz"'),
+  'a well-known key is refused under any name');
+select ok(pg_temp.variable_refused('settings', '{"auth": [{"client_secret": "abc"}]}'),
+  'also deep inside');
+select ok(pg_temp.variable_refused('OTHER_KEY', '{"token": "sk-proj-abcdefghijklmnopqrstuvwxyz"}'),
+  'or in place of the reference');
+select ok(not pg_temp.variable_refused('API_KEY', '{"token": "OPENAI_API_KEY"}'),
+  'a reference is right');
 select ok(not pg_temp.variable_refused('token_limit', '4000'), 'numbers of tokens are no secret');
-select ok(not pg_temp.variable_refused('keyword', '"secretary"'), 'words that merely contain one are not either');
+select ok(not pg_temp.variable_refused('keyword', '"secretary"'),
+  'words that merely contain one are not either');
 select ok(not pg_temp.variable_refused('password', '""'), 'an empty one says nothing');
-select is(tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, command, env_vars)
-  select id, 'files', 'stdio', 'x', '{"GITHUB_TOKEN": "abc"}' from writer$$), 'plain_secret', 'an environment holds references');
+select is(
+  tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, command, env_vars)
+  select id, 'files', 'stdio', 'x', '{"GITHUB_TOKEN": "abc"}' from writer$$), 'plain_secret',
+  'an environment holds references');
 select is(tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, command, args)
-  select id, 'files', 'stdio', 'x', '["--api-key=abc"]' from writer$$), 'plain_secret', 'as do arguments');
+  select id, 'files', 'stdio', 'x', '["--api-key=abc"]' from writer$$), 'plain_secret',
+  'as do arguments');
 select is(tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, url)
-  select id, 'files', 'http', 'https://me:pw@example.com/mcp' from writer$$), 'plain_secret', 'and addresses');
+  select id, 'files', 'http', 'https://me:pw@example.com/mcp' from writer$$), 'plain_secret',
+  'and addresses');
 select is(tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, url, config)
   select id, 'files', 'http', 'https://example.com/mcp', '{"headers": {"Authorization": "Bearer abc"}}' from writer$$),
   'plain_secret', 'and headers');
@@ -100,7 +134,8 @@ select is(tests.code_of($$insert into public.mcp_servers (agent_id, name, transp
   select id, 'files', 'http', 'https://example.com/mcp', '{"headers": {"Authorization": {"token": "MCP"}}}' from writer$$),
   null, 'which refer to a token');
 select is(tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, url)
-  select id, 'other', 'stdio', 'https://example.com/mcp' from writer$$), '23514', 'a stdio server has a command');
+  select id, 'other', 'stdio', 'https://example.com/mcp' from writer$$), '23514',
+  'a stdio server has a command');
 select is(tests.code_of($$update public.agents set configuration = '{"password": "abc"}' where slug = 'writer'$$), 'plain_secret',
   'a configuration holds references');
 

@@ -19,20 +19,28 @@ from (values ('total_uses', 1), ('total_uses', 1), ('view_count', 1), ('favorite
 create temporary view counts as
 select total_uses, view_count, share_count, install_count, fork_count, favorite_count, rating_count, avg_rating
 from public.agent_stats where agent_id = '00000000-0000-7000-8000-000000000001';
-select results_eq('select * from counts', $$values (2::bigint, 1::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 3::bigint, 4.67)$$,
+select results_eq('select * from counts',
+  $$values (2::bigint, 1::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 3::bigint, 4.67)$$,
   'what is counted shows at once');
 select is(private.fold_agent_counters(), 7, 'folding takes what was appended');
-select results_eq('select * from counts', $$values (2::bigint, 1::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 3::bigint, 4.67)$$,
+select results_eq('select * from counts',
+  $$values (2::bigint, 1::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 3::bigint, 4.67)$$,
   'and changes no count');
 select private.add_agent_delta('00000000-0000-7000-8000-000000000001', 'total_uses', 1);
 select is((select total_uses from counts), 3::bigint, 'later counts come on top');
 select private.add_agent_delta(gen_random_uuid(), 'total_uses', 1);
-select lives_ok('select private.fold_agent_counters()', 'counts of agents that are gone are dropped');
+select lives_ok('select private.fold_agent_counters()',
+  'counts of agents that are gone are dropped');
 select tests.sign_in_as_anon();
-select results_eq('select agent_id from public.agent_stats', $$values ('00000000-0000-7000-8000-000000000001'::uuid)$$,
+select results_eq('select agent_id from public.agent_stats',
+  $$values ('00000000-0000-7000-8000-000000000001'::uuid)$$,
   'anyone reads the counts of agents that they can read');
-select results_eq('select s.total_uses from public.agents as a, public.stats(a) as s', 'values (3::bigint)', 'and embeds them');
-select throws_ok('select private.add_agent_delta(gen_random_uuid(), ''total_uses'', 1)', '42501', null, 'nobody counts by hand');
+select results_eq(
+  'select s.total_uses from public.agents as a, public.stats(a) as s', 'values (3::bigint)',
+  'and embeds them');
+select throws_ok(
+  'select private.add_agent_delta(gen_random_uuid(), ''total_uses'', 1)', '42501', null,
+  'nobody counts by hand');
 
 select * from finish();
 rollback;
