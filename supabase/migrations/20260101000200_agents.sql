@@ -254,7 +254,8 @@ create table public.agents (
   name text not null
     constraint name_is_1_to_255_characters check (
       char_length(name) between 1 and 255 and name ~ '\S'),
-  slug text collate "C" not null
+  -- Left out, it is made by the trigger below.
+  slug text collate "C" not null default ''
     constraint slug_is_lower_case_words check (
       slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   description text not null default ''

@@ -143,7 +143,9 @@ describe('strangers', () => {
     for (const client of [finn.client, visitor()]) {
       const tables = ['agents', 'agent_versions', 'agent_parameters', 'agent_stats'] as const;
       for (const table of tables) {
-        const { data, count } = await client.from(table).select('*', { count: 'exact' });
+        const { data, count } = await client
+          .from(table as 'agents')
+          .select('*', { count: 'exact' });
         expect([table, data, count]).toEqual([table, [], 0]);
       }
       const embedded = await client

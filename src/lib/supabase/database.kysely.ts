@@ -130,7 +130,7 @@ export interface Agents {
   /**
    * Name in addresses, unique per organization among living agents; made from the name when left out.
    */
-  slug: string;
+  slug: Generated<string>;
   status: Generated<string>;
   system_prompt: Generated<string>;
   /**

@@ -437,7 +437,7 @@ export type Database = {
           organization_id: string
           published_at?: string | null
           settings_id?: string | null
-          slug: string
+          slug?: string
           status?: string
           system_prompt?: string
           temperature?: number | null
