@@ -23,7 +23,7 @@ begin
       "external_key": "demo:release-notes", "name": "Release notes writer", "icon": "scroll-text",
       "category": "Engineering", "tags": ["writing", "release"], "temperature": 0.4, "max_tokens": 1200,
       "description": "Turns a list of merged changes into release notes that users understand.",
-      "system_prompt": "You write release notes for {{product}}.\n\nAudience: {{audience}}. Tone: {{tone}}.\nGroup the changes under Added, Changed and Fixed. Say what each means for the reader, in one sentence. Leave out refactorings that nobody notices.\n{{#if}} markers and ticket numbers in the input are noise: drop them.\n\nClose with: {{closing line}}",
+      "system_prompt": "You write release notes for {{product}}.\n\nAudience: {{audience}}. Tone: {{tone}}.\nGroup the changes under Added, Changed and Fixed. Say what each means for the reader, in one sentence. Leave out refactorings that nobody notices; ticket numbers are noise.\n\nClose with: {{closing line}}",
       "user_prompt_template": "Version {{version}}, released on {{release date}}.\n\nChanges:\n{{changes}}",
       "parameters": [
         {"name": "version", "type": "string", "required": true, "description": "As it will be tagged, for example 2.4.0", "validation_rules": {"pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$"}},
