@@ -86,6 +86,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     dir: options.storageDir,
     log,
   });
+  await live.ready;
 
   return {
     url: listening.url,

@@ -16,6 +16,7 @@ import {
   encode,
   encodeBroadcast,
 } from './live-protocol.ts';
+import { startReader } from './live-reader.ts';
 
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
@@ -25,7 +26,6 @@ const MAX_TOPIC_BYTES = 255;
 const SILENCE_MS = 70_000;
 const SWEEP_MS = 15_000;
 const PRUNE_MS = 60_000;
-const FETCHED_AT_ONCE = 200;
 
 // Close codes of WebSocket (RFC 6455 and its registry).
 const GOING_AWAY = 1001;
@@ -41,6 +41,8 @@ export type LiveOptions = {
 };
 
 export type Live = {
+  /** Settles when messages arrive from the database. */
+  ready: Promise<void>;
   /** Takes over a WebSocket handshake. */
   connect(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void;
   /** Answers POST /realtime/v1/api/broadcast. */
@@ -105,9 +107,14 @@ export function startLive(options: LiveOptions): Live {
     );
   }, PRUNE_MS);
 
-  return { connect, handle, close };
+  return { ready: reader.ready, connect, handle, close };
 
   function connect(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void {
+    // Whoever joined now would miss messages and not know it; clients try again by themselves.
+    if (!reader.isListening()) {
+      socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
+      return;
+    }
     const version = urlOf(request).searchParams.get('vsn');
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const client: Client = {
@@ -409,102 +416,6 @@ export function startLive(options: LiveOptions): Live {
     for (const { socket } of clients) socket.terminate();
     await reader.close();
     await sql.end({ timeout: 1 });
-  }
-}
-
-type Delivery = {
-  isWanted(topic: string): boolean;
-  deliver(topic: string, isPrivate: boolean, broadcast: Broadcast): void;
-  /** The database was away: messages may have been missed. */
-  lost(): void;
-  log(line: string): void;
-};
-
-/**
- * Reads what realtime.send() wrote, in the order of the commits: notifications carry ids, and a single
- * loop fetches them one batch after the other (parallel reads would scramble them).
- */
-function startReader(
-  databaseUrl: string,
-  sql: postgres.Sql,
-  delivery: Delivery,
-): { close(): Promise<void> } {
-  const waiting: string[] = [];
-  let isFetching = false;
-  let isClosed = false;
-  let listener: postgres.Sql | null = null;
-  let retry: NodeJS.Timeout | null = null;
-  void listen();
-
-  return {
-    async close() {
-      isClosed = true;
-      if (retry) clearTimeout(retry);
-      await listener?.end({ timeout: 1 });
-    },
-  };
-
-  /** A connection of its own: postgres.js listens again by itself only once, and tells nobody. */
-  async function listen(): Promise<void> {
-    const settings: postgres.Options<Record<string, never>> & {
-      onnotify(channel: string, payload: string): void;
-    } = {
-      max: 1,
-      max_lifetime: null,
-      onnotice() {},
-      connection: { application_name: 'live listener' },
-      onnotify: (_channel, payload) => notified(payload),
-      onclose: () => {
-        if (isClosed || connection !== listener) return;
-        listener = null;
-        waiting.length = 0;
-        delivery.lost();
-        void connection.end({ timeout: 0 }).catch(() => {});
-        retry = setTimeout(() => void listen(), 100);
-      },
-    };
-    const connection = postgres(databaseUrl, settings);
-    listener = connection;
-    try {
-      await connection`listen realtime_messages`;
-    } catch {
-      if (isClosed || connection !== listener) return;
-      listener = null;
-      await connection.end({ timeout: 0 }).catch(() => {});
-      retry = setTimeout(() => void listen(), 250);
-    }
-  }
-
-  function notified(payload: string): void {
-    const space = payload.indexOf(' ');
-    if (!delivery.isWanted(payload.slice(space + 1))) return;
-    waiting.push(payload.slice(0, space));
-    if (!isFetching) void fetchWaiting();
-  }
-
-  async function fetchWaiting(): Promise<void> {
-    isFetching = true;
-    try {
-      while (waiting.length > 0) {
-        const ids = waiting.splice(0, FETCHED_AT_ONCE);
-        const rows = await sql<
-          { id: string; topic: string; event: string; payload: unknown; private: boolean }[]
-        >`
-          select id, topic, event, payload, private from realtime.messages where id = any(${ids}::uuid[])`;
-        const found = new Map(rows.map((row) => [row.id, row]));
-        for (const id of ids) {
-          const row = found.get(id);
-          if (row)
-            delivery.deliver(row.topic, row.private, { event: row.event, payload: row.payload });
-        }
-      }
-    } catch (error) {
-      waiting.length = 0;
-      delivery.log(`live: messages could not be read: ${String(error)}`);
-      delivery.lost();
-    } finally {
-      isFetching = false;
-    }
   }
 }
 
