@@ -140,7 +140,9 @@ function reportedFailure(report: {
     });
   }
   if (is(/content_filter|content_policy|safety_violations/)) {
-    return new RunFailure('provider_refused', `The provider declined to answer: ${said}`, { cause });
+    return new RunFailure('provider_refused', `The provider declined to answer: ${said}`, {
+      cause,
+    });
   }
   if (status === 404 || is(/model_not_found/)) {
     return new RunFailure('model_unknown', `The provider does not know the model: ${said}`, {
@@ -161,10 +163,14 @@ const CONTEXT_TOO_LONG =
   /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
 
 function interrupted(cause: unknown): RunFailure {
-  return new RunFailure('stream_interrupted', 'The connection broke before the answer was complete.', {
-    retryable: true,
-    cause,
-  });
+  return new RunFailure(
+    'stream_interrupted',
+    'The connection broke before the answer was complete.',
+    {
+      retryable: true,
+      cause,
+    },
+  );
 }
 
 function unreadable(cause: unknown): RunFailure {

@@ -17,6 +17,9 @@ const UPKEEP_MS = 2000;
 /** How long the last writes wait for a database that is away, before the process ends anyway. */
 const LAST_WRITES_MS = 5000;
 
+/** npm and the terminal may both deliver one Ctrl-C: within this time it counts once. */
+const SAME_SIGNAL_MS = 1000;
+
 /** The worker is going: its runs are handed back. */
 class ShuttingDown extends Error {}
 
@@ -41,6 +44,7 @@ export class WorkerLoop {
   readonly #handingBack = new AbortController();
   /** No more waiting for the database. */
   readonly #impatient = new AbortController();
+  #stoppedAt = 0;
   #trouble = '';
 
   constructor(settings: Settings, database: WorkerDatabase, vault: Vault) {
@@ -65,7 +69,11 @@ export class WorkerLoop {
 
   /** Claims nothing more; what runs may end within the grace period. A second call ends the grace. */
   stop(): void {
-    if (this.#stopping.signal.aborted) return this.#handBack();
+    if (this.#stopping.signal.aborted) {
+      if (performance.now() - this.#stoppedAt > SAME_SIGNAL_MS) this.#handBack();
+      return;
+    }
+    this.#stoppedAt = performance.now();
     log.info('stopping', { running: this.#running.size });
     this.#stopping.abort();
     this.#doorbell.ring();

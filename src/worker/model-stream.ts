@@ -61,7 +61,10 @@ export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPa
 
 function refuseHalfAnswer(finishReason: FinishReason): void {
   if (finishReason === 'content-filter') {
-    throw new RunFailure('provider_refused', 'The model declined to answer, or its answer was filtered.');
+    throw new RunFailure(
+      'provider_refused',
+      'The model declined to answer, or its answer was filtered.',
+    );
   }
   if (finishReason === 'interrupted') {
     throw new RunFailure(

@@ -24,7 +24,10 @@ export type ModelContext = {
  * @throws RunFailure `model_unknown`, `token_missing`, or `provider_refused` for an address that is
  *   not allowed
  */
-export async function findModel(reference: string, context: ModelContext): Promise<LanguageModelV4> {
+export async function findModel(
+  reference: string,
+  context: ModelContext,
+): Promise<LanguageModelV4> {
   const slash = reference.indexOf('/');
   const provider = PROVIDERS.get(reference.slice(0, slash));
   const name = reference.slice(slash + 1);
@@ -93,9 +96,10 @@ async function requireKey(
 }
 
 /**
- * Which server `openai-compatible/…` means, and the key for it: the agent's own `base_url` or the
- * operator's. The worker stands inside the operator's network, so an address that a tenant chose is called
- * only where the operator allows its origin; and the operator's key goes to the operator's server alone.
+ * Which server `openai-compatible/…` means, and the key for it: the agent's own, the runner's or the
+ * organization's, else the operator's. The worker stands inside the operator's network, so an address
+ * that a tenant chose is called only where the operator allows its origin; and the operator's key goes
+ * to the operator's server alone.
  */
 async function compatibleServer({
   environment,
@@ -103,7 +107,7 @@ async function compatibleServer({
   baseUrl,
 }: ModelContext): Promise<{ baseUrl: string; apiKey: string | undefined }> {
   const operators = apiRoot(environment.OPENAI_COMPATIBLE_BASE_URL);
-  const chosen = apiRoot(baseUrl) ?? operators;
+  const chosen = apiRoot(baseUrl ?? (await readToken('OPENAI_COMPATIBLE_BASE_URL'))) ?? operators;
   if (!chosen) {
     throw new RunFailure(
       'model_unknown',

@@ -110,7 +110,11 @@ export class Lease {
   }
 
   /** Answers `pending` when the run will be tried again, else `failed`. */
-  fail(code: string, message: string, retryInMs: number | undefined): Promise<'pending' | 'failed'> {
+  fail(
+    code: string,
+    message: string,
+    retryInMs: number | undefined,
+  ): Promise<'pending' | 'failed'> {
     return this.#call(
       sql`private.fail_execution(${this.#run}, ${code}, ${this.#text(message)}, ${retryInMs ?? null})`,
     );

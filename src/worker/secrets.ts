@@ -28,7 +28,11 @@ export class Vault {
   }
 
   /** The user's own token of this key, else the organization's, else undefined. */
-  async readToken(organizationId: string, userId: string, key: string): Promise<string | undefined> {
+  async readToken(
+    organizationId: string,
+    userId: string,
+    key: string,
+  ): Promise<string | undefined> {
     const { rows } = await sql<Ciphertext>`
       select ciphertext, key_id, owner from private.read_token(${organizationId}, ${userId}, ${key})
     `.execute(this.#database);

@@ -24,6 +24,9 @@ async function work(settings: Settings): Promise<void> {
   const loop = new WorkerLoop(settings, database, vault);
   process.on('SIGTERM', () => loop.stop());
   process.on('SIGINT', () => loop.stop());
+  // Started by the stack, it goes when the stack does, however that ended.
+  process.once('disconnect', () => loop.stop());
+  process.channel?.unref();
 
   log.info('worker started', {
     worker: settings.workerName,

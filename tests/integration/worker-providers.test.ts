@@ -85,7 +85,9 @@ describe.concurrent.each(['openai', 'anthropic', 'openai-compatible'])('%s', (pr
       { attempt: 2, status: 'completed' },
     ]);
     expect(await workshop.logLines(id)).toContainEqual(
-      expect.stringMatching(/^warning: Attempt 1 of 3 failed \(provider_rate_limited\).*Trying again/),
+      expect.stringMatching(
+        /^warning: Attempt 1 of 3 failed \(provider_rate_limited\).*Trying again/,
+      ),
     );
   });
 
@@ -105,7 +107,11 @@ describe.concurrent.each(['openai', 'anthropic', 'openai-compatible'])('%s', (pr
 
     expect(run).toMatchObject({ status: 'failed', error_code: 'provider_unavailable', attempt: 3 });
     expect(server.requests(name)).toHaveLength(3);
-    expect((await workshop.steps(id)).map((step) => step.status)).toEqual(['failed', 'failed', 'failed']);
+    expect((await workshop.steps(id)).map((step) => step.status)).toEqual([
+      'failed',
+      'failed',
+      'failed',
+    ]);
   });
 
   test('is not tried again after 401', async () => {
@@ -134,7 +140,11 @@ describe.concurrent.each(['openai', 'anthropic', 'openai-compatible'])('%s', (pr
       hello,
     );
 
-    expect(run).toMatchObject({ status: 'completed', attempt: 2, output: { text: 'Hello there.' } });
+    expect(run).toMatchObject({
+      status: 'completed',
+      attempt: 2,
+      output: { text: 'Hello there.' },
+    });
     expect(await workshop.watchedText(id)).toBe('Hello there.');
     expect((await workshop.steps(id))[0]).toMatchObject({
       status: 'failed',
@@ -164,7 +174,11 @@ describe.concurrent.each(['openai', 'anthropic', 'openai-compatible'])('%s', (pr
       { kind: 'stall', chunks: ['Hel'] },
       hello,
     );
-    expect(run).toMatchObject({ status: 'completed', attempt: 2, output: { text: 'Hello there.' } });
+    expect(run).toMatchObject({
+      status: 'completed',
+      attempt: 2,
+      output: { text: 'Hello there.' },
+    });
   });
 
   test.each(['text/event-stream', 'text/html'] as const)(
@@ -174,13 +188,21 @@ describe.concurrent.each(['openai', 'anthropic', 'openai-compatible'])('%s', (pr
         kind: 'garbage',
         contentType,
       });
-      expect(run).toMatchObject({ status: 'failed', error_code: 'provider_bad_response', attempt: 1 });
+      expect(run).toMatchObject({
+        status: 'failed',
+        error_code: 'provider_bad_response',
+        attempt: 1,
+      });
     },
   );
 
   test('fails at once on an empty answer', async () => {
     const { run } = await runOn(provider, `${provider}-mute`, { kind: 'stream', chunks: [] });
-    expect(run).toMatchObject({ status: 'failed', error_code: 'provider_bad_response', attempt: 1 });
+    expect(run).toMatchObject({
+      status: 'failed',
+      error_code: 'provider_bad_response',
+      attempt: 1,
+    });
   });
 
   test('is tried again after an error within the stream', async () => {
@@ -230,7 +252,9 @@ describe.concurrent.each(['openai', 'anthropic', 'openai-compatible'])('%s', (pr
       status: 'completed',
       output: { text: 'And so', finish_reason: 'length' },
     });
-    expect(await workshop.logLines(id)).toContainEqual(expect.stringMatching(/^warning: .*cut off/));
+    expect(await workshop.logLines(id)).toContainEqual(
+      expect.stringMatching(/^warning: .*cut off/),
+    );
   });
 });
 

@@ -191,7 +191,9 @@ const anthropic: Protocol = {
       {
         type: 'message_delta',
         delta: {
-          stop_reason: { stop: 'end_turn', length: 'max_tokens', content_filter: 'refusal' }[finish],
+          stop_reason: { stop: 'end_turn', length: 'max_tokens', content_filter: 'refusal' }[
+            finish
+          ],
           stop_sequence: null,
         },
         usage: { output_tokens: tokens },

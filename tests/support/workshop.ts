@@ -101,7 +101,10 @@ export class Workshop {
     });
   }
 
-  async run(agentId: string, input: Record<string, unknown> = { message: 'Hello?' }): Promise<string> {
+  async run(
+    agentId: string,
+    input: Record<string, unknown> = { message: 'Hello?' },
+  ): Promise<string> {
     return this.#asPerson(async (sql) => {
       const [run] = await sql`
         select id from public.run_agent(${agentId}::uuid, ${sql.json(input as never)})`;
@@ -168,10 +171,17 @@ export class Workshop {
 
   /** Waits until somebody who watches the run sees this text. */
   async streamed(id: string, text: string): Promise<void> {
-    await this.until(() => this.watchedText(id), (seen) => seen.includes(text));
+    await this.until(
+      () => this.watchedText(id),
+      (seen) => seen.includes(text),
+    );
   }
 
-  async until<T>(read: () => Promise<T>, holds: (value: T) => boolean, withinMs = 20_000): Promise<T> {
+  async until<T>(
+    read: () => Promise<T>,
+    holds: (value: T) => boolean,
+    withinMs = 20_000,
+  ): Promise<T> {
     const deadline = Date.now() + withinMs;
     for (;;) {
       const value = await read();

@@ -91,7 +91,11 @@ describe('a stream of deltas', () => {
 
   test('takes back the text of an earlier attempt', async () => {
     const deltas: Delta[] = [];
-    const stream = new DeltaStream(async (delta) => void deltas.push(delta), hiding(), () => {});
+    const stream = new DeltaStream(
+      async (delta) => void deltas.push(delta),
+      hiding(),
+      () => {},
+    );
     await stream.startOver();
     expect(deltas).toEqual([{ text: '', reset: true }]);
   });

@@ -2,7 +2,10 @@ import { APICallError, StreamProviderError } from 'ai';
 import { describe, expect, test } from 'vitest';
 import { providerFailure, retryDelayMs, RunFailure } from '../../src/worker/failure.ts';
 
-function answered(statusCode: number, options: { body?: string; headers?: Record<string, string> } = {}) {
+function answered(
+  statusCode: number,
+  options: { body?: string; headers?: Record<string, string> } = {},
+) {
   return new APICallError({
     message: 'scripted',
     url: 'http://provider.test',
@@ -43,7 +46,10 @@ describe('what a provider did wrong gets a code', () => {
 
   test('an error inside the stream counts like its status', () => {
     const error = new StreamProviderError({ message: 'slow down', type: 'rate_limit_error' });
-    expect(providerFailure(error)).toMatchObject({ code: 'provider_rate_limited', retryable: true });
+    expect(providerFailure(error)).toMatchObject({
+      code: 'provider_rate_limited',
+      retryable: true,
+    });
   });
 
   test('a failure of our own stays what it is', () => {

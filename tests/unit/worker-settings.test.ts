@@ -19,8 +19,13 @@ test('a variable that is set to nothing is not set', async () => {
 });
 
 test('everything that is wrong is named at once, without its value', async () => {
-  const problem = readSettings({ DATABASE_URL: 'mysql://root:hunter2@db', WORKER_CONCURRENCY: 'many' });
-  await expect(problem).rejects.toThrow(/DATABASE_URL: must be a postgres:\/\/ URL; WORKER_CONCURRENCY/);
+  const problem = readSettings({
+    DATABASE_URL: 'mysql://root:hunter2@db',
+    WORKER_CONCURRENCY: 'many',
+  });
+  await expect(problem).rejects.toThrow(
+    /DATABASE_URL: must be a postgres:\/\/ URL; WORKER_CONCURRENCY/,
+  );
   await expect(problem).rejects.not.toThrow(/hunter2/);
 });
 
