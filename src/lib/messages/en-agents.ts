@@ -1,4 +1,4 @@
-import { counted } from './counted.ts';
+import { counted, integer } from './counted.ts';
 
 /** English texts of the agents' pages; part of {@link en}. */
 export const agents = {
@@ -299,7 +299,7 @@ export const agents = {
     summary: (rows: string, parameters: string) => `${rows} prompts, ${parameters} parameters`,
     start: (count: number) => `Import ${counted(count, 'agent')}`,
     overQuota: (room: number, limit: number) =>
-      `There is room for ${room} more of the ${limit} agents of this organization. New ones beyond that are refused; those imported before are updated.`,
+      `There is room for ${integer(room)} more of the ${integer(limit)} agents of this organization. New ones beyond that are refused; those imported before are updated.`,
     preview: 'What would be imported',
     place: 'Place',
     places: {
@@ -310,9 +310,9 @@ export const agents = {
     nameless: 'Without a name',
     warnings: (count: number) => counted(count, 'warning'),
     progress: 'Import',
-    working: (done: number, all: number) => `${done} of ${all}`,
+    working: (done: number, all: number) => `${integer(done)} of ${integer(all)}`,
     done: (created: number, updated: number, unchanged: number, refused: number) =>
-      `${created} created, ${updated} updated, ${unchanged} unchanged, ${refused} refused`,
+      `${integer(created)} created, ${integer(updated)} updated, ${integer(unchanged)} unchanged, ${integer(refused)} refused`,
     refused: (count: number) => `${counted(count, 'row')} refused`,
     reason: 'Reason',
     code: 'Code',

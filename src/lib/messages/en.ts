@@ -289,6 +289,9 @@ export const en = {
     slugHelp: 'Its address: lowercase letters, digits and single hyphens.',
     slugEmpty: 'Left empty, it is made of the name.',
     slugInvalid: 'Use lowercase letters and digits, with single hyphens between.',
+    budget: 'Monthly budget (USD)',
+    budgetHelp: 'Runs that would exceed it are refused. Left empty, there is none.',
+    budgetInvalid: 'Enter an amount of at least 0, or leave it empty.',
     newText:
       'An organization has its own agents, runs, tokens and members. Its members share its quota.',
     limits: 'Limits',

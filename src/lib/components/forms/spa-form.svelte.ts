@@ -30,6 +30,8 @@ export function spaForm<Data extends Record<string, unknown>>(
   const form = superForm<Data>(initial, {
     id: crypto.randomUUID(),
     SPA: true,
+    // `submit` knows what it changed.
+    invalidateAll: false,
     dataType: 'json',
     validators: checkedBy(schema),
     validationMethod: 'onblur',

@@ -69,7 +69,8 @@ export class CommandRegistry {
       this.#start(`mod+${key}`, event);
       return;
     }
-    if (isTyping(event.target) || document.querySelector('[role="dialog"][data-state="open"]')) return;
+    if (isTyping(event.target) || document.querySelector('[role="dialog"][data-state="open"]'))
+      return;
     if (key === '?') {
       event.preventDefault();
       this.isHelpOpen = true;
