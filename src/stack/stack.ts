@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { prepareAuthSchema } from './auth.ts';
-import { type DataFolder, openDataFolder } from './data-folder.ts';
+import { openDataFolder } from './data-folder.ts';
 import { startGateway } from './gateway.ts';
 import { startMailbox } from './mailbox.ts';
 import { migrate } from './migrate.ts';
@@ -22,6 +22,7 @@ import {
   readSecrets,
 } from './secrets.ts';
 import { startStudio } from './studio.ts';
+import { Supervisor } from './supervisor.ts';
 
 export type StackOptions = {
   /** Database, files, secrets, mail and logs; made on the first start, found again on later ones. */
@@ -38,7 +39,8 @@ export type StackOptions = {
 };
 
 export type Stack = {
-  folder: DataFolder;
+  /** Runs further parts, as long as the stack runs. */
+  supervisor: Supervisor;
   /** As the role `postgres`: no superuser, but above row-level security. */
   databaseUrl: string;
   supabaseUrl: string;
@@ -81,16 +83,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       { port: ports.mail, purpose: 'mailbox', variable: 'MAIL_PORT' },
     ]);
 
+    const supervisor = new Supervisor(folder, log, onGiveUp);
+    parts.defer(() => supervisor.close());
     const secrets = (await readSecrets(folder.path)) ?? (await createSecrets(folder.path));
     const urls = databaseUrls(secrets, ports.db);
     log('starting PostgreSQL');
-    const database = await startPostgres({
-      folder,
-      port: ports.db,
-      superuserPassword: secrets.databasePasswords.supabase_admin,
-      log,
-      onGiveUp,
-    });
+    const { supabase_admin: superuserPassword } = secrets.databasePasswords;
+    const database = await startPostgres(supervisor, ports.db, superuserPassword);
     parts.defer(() => database.part.stop());
     await prepareDatabase(urls, secrets, database.isFresh);
     await database.markInitialised();
@@ -102,13 +101,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     log('starting the API');
     const supabaseUrl = `http://127.0.0.1:${ports.api}`;
-    const rest = await startPostgrest({
-      folder,
+    const rest = await startPostgrest(supervisor, {
       databaseUrl: urls.authenticator,
       jwtSecret: secrets.jwtSecret,
       publicUrl: `${supabaseUrl}/rest/v1`,
-      log,
-      onGiveUp,
     });
     parts.defer(() => rest.part.stop());
     const mailbox = await startMailbox({ port: ports.mail, dir: join(folder.path, 'mail') });
@@ -144,7 +140,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       APP_URL: siteUrl,
     };
     return {
-      folder,
+      supervisor,
       databaseUrl: urls.postgres,
       supabaseUrl,
       publishableKey: secrets.publishableKey,

@@ -6,15 +6,14 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildWebApp } from './build.ts';
-import { logFile, openLog } from './data-folder.ts';
+import { requireNotRunning } from './data-folder.ts';
 import { StackFailure } from './failure.ts';
 import { DEMO_EMAIL, loadFirstData } from './first-data.ts';
 import { requireFreePorts } from './ports.ts';
-import { type Part, startPart } from './processes.ts';
 import { PROJECT, type Ports, dataDir, ports as portsOf } from './settings.ts';
 import { type Stack, startStack } from './stack.ts';
+import type { Part, Supervisor } from './supervisor.ts';
 
-const FOLLOW_PARENT = join(PROJECT, 'src', 'stack', 'follow-parent.ts');
 const VITE = join(PROJECT, 'node_modules', 'vite', 'bin', 'vite.js');
 const READY_WITHIN_MS = 60_000;
 const WEB_GRACE_MS = 5_000;
@@ -51,6 +50,7 @@ async function start(): Promise<void> {
   const started = Date.now();
   const ports = portsOf(process.env);
   const appUrl = `http://127.0.0.1:${ports.app}`;
+  await requireNotRunning(dataDir(process.env));
   await requireFreePorts([{ port: ports.app, purpose: 'web app', variable: 'APP_PORT' }]);
 
   // The stack comes up while the web app is being built.
@@ -70,82 +70,75 @@ async function start(): Promise<void> {
 
   stopping.signal.throwIfAborted();
   say('starting the worker and the web app');
-  const parts = await Promise.allSettled([startWorker(stack), startWebApp(stack, ports, appUrl)]);
+  const parts = await Promise.allSettled([
+    startWorker(stack),
+    startWebApp(stack, ports.app, appUrl),
+  ]);
   for (const part of parts) if (part.status === 'fulfilled') running.defer(() => part.value.stop());
   for (const part of parts) if (part.status === 'rejected') throw part.reason;
   await stack.announce();
   console.log(greeting(stack, ports, appUrl, Date.now() - started));
 }
 
-function startWorker(stack: Stack): Promise<Part> {
+function startWorker({ supervisor, workerEnv }: Stack): Promise<Part> {
   const watch = isDev ? ['--watch', '--watch-preserve-output'] : [];
-  return startPart({
+  return supervisor.start({
     name: 'worker',
-    logFile: logFile(stack.folder.path, 'worker'),
-    log: say,
-    onGiveUp: giveUp,
-    stopSignal: 'SIGTERM',
-    stopGraceMs: WORKER_GRACE_MS,
-    spawn: () =>
-      spawnNode(stack, 'worker', [...watch, join('src', 'worker', 'worker.ts')], stack.workerEnv),
+    spawn: (log) =>
+      spawnNode(
+        supervisor,
+        'worker',
+        [...watch, join('src', 'worker', 'worker.ts')],
+        workerEnv,
+        log,
+      ),
     // The first thing that a worker says.
     ready: async (child) => {
       await once(child, 'message', { signal: AbortSignal.timeout(READY_WITHIN_MS) });
     },
+    stopSignal: 'SIGTERM',
+    stopGraceMs: WORKER_GRACE_MS,
   });
 }
 
-function startWebApp(stack: Stack, ports: Ports, appUrl: string): Promise<Part> {
-  return startPart({
-    name: 'web app',
-    logFile: logFile(stack.folder.path, 'web'),
-    log: say,
-    onGiveUp: giveUp,
+function startWebApp(stack: Stack, port: number, appUrl: string): Promise<Part> {
+  const server = isDev
+    ? [VITE, 'dev', '--host', '127.0.0.1', '--port', String(port), '--strictPort']
+    : [join('build', 'index.js')];
+  const env = {
+    PUBLIC_SUPABASE_URL: stack.supabaseUrl,
+    PUBLIC_SUPABASE_PUBLISHABLE_KEY: stack.publishableKey,
+    SUPABASE_URL: stack.supabaseUrl,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    ORIGIN: appUrl,
+    BODY_SIZE_LIMIT: '50M',
+    SHUTDOWN_TIMEOUT: '3',
+  };
+  return stack.supervisor.start({
+    name: 'web',
+    spawn: (log) => spawnNode(stack.supervisor, 'web', server, env, log),
+    ready: () => untilHealthy(`${appUrl}/healthz`),
     stopSignal: 'SIGTERM',
     stopGraceMs: WEB_GRACE_MS,
-    spawn: () =>
-      spawnNode(
-        stack,
-        'web',
-        isDev
-          ? [VITE, 'dev', '--host', '127.0.0.1', '--port', String(ports.app), '--strictPort']
-          : [join('build', 'index.js')],
-        {
-          PUBLIC_SUPABASE_URL: stack.supabaseUrl,
-          PUBLIC_SUPABASE_PUBLISHABLE_KEY: stack.publishableKey,
-          SUPABASE_URL: stack.supabaseUrl,
-          HOST: '127.0.0.1',
-          PORT: String(ports.app),
-          ORIGIN: appUrl,
-          BODY_SIZE_LIMIT: '50M',
-          SHUTDOWN_TIMEOUT: '3',
-        },
-      ),
-    ready: () => untilHealthy(`${appUrl}/healthz`),
   });
 }
 
-/** A part that Node.js runs: recognisable by its title, and stopping by itself when this process is gone. */
-async function spawnNode(
-  stack: Stack,
+function spawnNode(
+  { folder }: Supervisor,
   name: string,
   args: string[],
   env: Record<string, string>,
-): Promise<ChildProcess> {
-  const output = isDev ? undefined : await openLog(stack.folder.path, name);
-  try {
-    const sink = output?.fd ?? 'inherit';
-    const title = `--title=${stack.folder.instance}-${name}`;
-    return spawn(process.execPath, [title, '--import', FOLLOW_PARENT, ...args], {
-      cwd: PROJECT,
-      env: { ...process.env, ...env },
-      // Out of the terminal's reach: on Ctrl-C the parts stop in order, not all at once.
-      detached: true,
-      stdio: ['ignore', sink, sink, 'ipc'],
-    });
-  } finally {
-    await output?.close();
-  }
+  log: number,
+): ChildProcess {
+  const output = isDev ? 'inherit' : log;
+  return spawn(process.execPath, [`--title=${folder.instance}-${name}`, ...args], {
+    cwd: PROJECT,
+    env: { ...process.env, ...env },
+    // Out of the terminal's reach: on Ctrl-C the parts stop in order, not all at once.
+    detached: true,
+    stdio: ['ignore', output, output, 'ipc'],
+  });
 }
 
 async function untilHealthy(url: string): Promise<void> {
@@ -161,9 +154,7 @@ async function untilHealthy(url: string): Promise<void> {
     }
     await delay(POLL_MS, undefined, { signal: stopping.signal });
   }
-  throw new StackFailure(
-    `The web app is not healthy after ${READY_WITHIN_MS / 1000} s (${last})`,
-  );
+  throw new StackFailure(`The web app is not healthy after ${READY_WITHIN_MS / 1000} s (${last})`);
 }
 
 /** Ends everything because of an error, unless it is ending already: what fails then is a consequence. */
@@ -193,6 +184,6 @@ Agentry is ready after ${(elapsedMs / 1000).toFixed(1)} s.
 
   Demo sign-in  ${DEMO_EMAIL}, password ${stack.demoPassword}
 
-Data, secrets and logs are in ${stack.folder.path}. Ctrl-C stops everything.
+Data, secrets and logs are in ${stack.supervisor.folder.path}. Ctrl-C stops everything.
 `;
 }
