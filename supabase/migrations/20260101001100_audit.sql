@@ -376,5 +376,10 @@ create trigger _900_audit after insert or update or delete on public.schedules
     'schedule', 'organization_id', 'last_run_at', 'next_run_at', 'consecutive_failures');
 create trigger _900_audit after insert or update or delete on public.tokens
   for each row execute function private.tg_audit('token', 'organization_id');
+create trigger _900_audit after insert or update or delete on public.integrations
+  for each row execute function private.tg_audit('integration', 'organization_id', 'last_used_at');
+create trigger _900_audit after insert or update or delete on public.webhooks
+  for each row execute function private.tg_audit('webhook', 'organization_id', 'total_deliveries',
+    'successful_deliveries', 'failed_deliveries', 'last_delivery_at', 'last_delivery_status', 'failing_since');
 
 -- migrate:down

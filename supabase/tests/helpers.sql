@@ -160,3 +160,46 @@ as $$
 $$;
 
 grant execute on all functions in schema tests to anon, authenticated, service_role;
+
+-- The public half of an OpenPGP key pair that nobody kept: what it encrypts stays encrypted.
+create or replace function tests.public_key() returns text
+language sql immutable
+set search_path = ''
+as $$
+  select ltrim($key$
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+xsBNBGlVuQABCADaFgIdZNxDzSiJg8vNbGc9qd7mFUxH35GRhBl9FCg9YVwu
+HTq1r96CWf6fErqPuqVXi/021MKqQFKvrhCn48Wcr/ZY9Ox2Txf0r6R4y0nK
+VCnpoVZ8VkzsO+hPqeqr+SV0eSA6A6ynwTIP9Zapp6DV1GS1UHc8tmtqwAXY
+nX+7/VsoB88EajVH6bdTz1FzgCrtcqSU0zk+mD2sLqD1C0lDT3GiVVe1u8QK
+1Eg2/9rHmLHf+vF6eVDJSj2DHXjs5NP6KQwC+DNPa6NpN+1jEXOMLtSdebM2
+OI1isMpTrZ5dwJsCZXEEwL2c4mKzrfpQhJ1dk7QEc+nnyAKeE2tw85MrABEB
+AAHNBXBnVEFQwsDRBBMBCgCFBYJpVbkAAwsJBwkQrS6jhC2zvjVFFAAAAAAA
+HAAgc2FsdEBub3RhdGlvbnMub3BlbnBncGpzLm9yZzINl2yYSbsgNo+Jqi8l
+C5g7WPiDQoNsQ12IAMv82paPBRUKCA4MBBYAAgECGQECmwMCHgEWIQRwR4/u
+7maGCH58xPitLqOELbO+NQAAgqkIAMrs0K2xrO7FQW+WbHCc4vxzz0HdGIl0
+BPVK0uPMYJfHhlxm4GMvimg+Yp+LkJldBbt9YrU52KCYAHr0kZzru1ixGmkU
+h1LN2ulQRZScEYJ88cUSGCzVIgEUHbKgaK+asJNAxK6t5xCU1dg5APoGLlHv
+hwwt06B+G4Du4BMJ9S/LyyOVK+pbu9PkIoOOQffzhZSY668TkkatYUFsmcfJ
+QdKUfG0QIg2JGkLOGIsYiYgvw/PaxQUEsJ1yYv4+NdEC+LGSjZwmetRTFOJ4
+iCC+vOcRHVSDQwIM20Yn0RZs/gw3qU+2cEul4G5zGykZjnupVPGm3KA0hh7X
+5mnLwWbkSSbOwE0EaVW5AAEIANnOmCYYOu754tTv7hIUefcoBr+svo8EkXvV
+ANYSojB9XidWLoJL12MeVtFxMVg2Yi7suBpUrWtbzhliaTHvIhmoMrHKUn0y
+vby1kv/RzsLm26LY99ONVE5PrP7GtZ8zKhqzdUruiuMrGDWGxvBIm5kHkkQH
+gVt8tPRbXKmX8lVL3NOUFS8crtueZTitADPAzlti+rBqZLLFrrXOX6aWRDdw
+d0PhgvMktSnvlJLOLaR5PWZLba6K0zuSUZjv/tjFm5azvO3XGygLP32hYgJM
+YwY2mufvp5MebGZPEs9eSudtcncJPy4/grUBA2Qfvpuu/AMpOHO5y3H5naIb
++4WJnNcAEQEAAcLAvAQYAQoAcAWCaVW5AAkQrS6jhC2zvjVFFAAAAAAAHAAg
+c2FsdEBub3RhdGlvbnMub3BlbnBncGpzLm9yZ5jfey1IbW8pFbHlH6yGKc0l
+iwX0gnlz4TgGdvI0aFAtApsMFiEEcEeP7u5mhgh+fMT4rS6jhC2zvjUAAE/g
+B/9Y/PDXZFVCo/oFYxclxurpPW8H1Xx6+0DCTx87H/cHmspIAK0SId1cz6Cs
+hohr/Cyjxk6RGi3FWHooco2OOmpjtGnTVYweJ2O8ysvWVw3tfNPi7KfiHX2L
+PA+ptdie/Wmh5H3/BznMCwD4tUZ+S5cGqwQbtr2wwNfoi0Q6sHxYYCNkMFgJ
+MTXemEpieHSmTQ+WiabOw+2keg6hxvpLhng9A/hP4a4sI+IOr+HSHpn48lrI
+e62Yjy37Mji0w32Q9l6MYaKmbBPmJyFVgduy67V3oA7on5W0RI/JDBq0psaz
+EYW4jomug3s0r8hXMeq3sV/sxZl1+Uv4OMNeOj6po+fg
+=isZv
+-----END PGP PUBLIC KEY BLOCK-----
+$key$, E'\n')
+$$;

@@ -493,6 +493,29 @@ export interface ExecutionSteps {
   tool_status: string | null;
 }
 
+export interface Integrations {
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  last_error: string | null;
+  last_used_at: Timestamp | null;
+  organization_id: string;
+  provider: string;
+  provider_account_id: string;
+  provider_account_name: string | null;
+  refresh_token_expires_at: Timestamp | null;
+  scopes: Generated<string[]>;
+  /**
+   * active; expired: connect again; revoked: disconnected; error: see last_error.
+   */
+  status: Generated<string>;
+  /**
+   * When the access token ends; upkeep then marks an account without a refresh token as expired.
+   */
+  token_expires_at: Timestamp | null;
+  updated_at: Generated<Timestamp>;
+  user_id: string;
+}
+
 export interface McpServers {
   agent_id: string;
   /**
@@ -756,6 +779,12 @@ export interface PrivateIdempotencyKeys {
   user_id: string;
 }
 
+export interface PrivateIntegrationCredentials {
+  ciphertext: Buffer;
+  integration_id: string;
+  key_id: string;
+}
+
 export interface PrivateOrganizationInvitationTokens {
   invitation_id: string;
   token_hash: Buffer;
@@ -796,6 +825,12 @@ export interface PrivateUpkeepTasks {
   last_run_at: Timestamp | null;
   name: string;
   task: string;
+}
+
+export interface PrivateWebhookSecrets {
+  ciphertext: Buffer;
+  key_id: string;
+  webhook_id: string;
 }
 
 export interface PrivateWorkerTurns {
@@ -979,6 +1014,49 @@ export interface Tools {
   updated_at: Generated<Timestamp>;
 }
 
+export interface WebhookDeliveries {
+  /**
+   * Attempts made so far.
+   */
+  attempt_number: Generated<number>;
+  created_at: Generated<Timestamp>;
+  delivered_at: Timestamp | null;
+  event_type: string;
+  id: Generated<string>;
+  next_retry_at: Generated<Timestamp | null>;
+  organization_id: string;
+  payload: Json;
+  /**
+   * The first kilobyte of the answer, or why there was none.
+   */
+  response_body: string | null;
+  response_status_code: number | null;
+  status: Generated<string>;
+  webhook_id: string;
+}
+
+export interface Webhooks {
+  created_at: Generated<Timestamp>;
+  /**
+   * execution.completed, execution.failed, execution.cancelled, agent.published, agent.deleted.
+   */
+  events: string[];
+  failed_deliveries: Generated<number>;
+  /**
+   * Null while the last delivery succeeded.
+   */
+  failing_since: Timestamp | null;
+  id: Generated<string>;
+  is_active: Generated<boolean>;
+  last_delivery_at: Timestamp | null;
+  last_delivery_status: string | null;
+  organization_id: string;
+  successful_deliveries: Generated<number>;
+  total_deliveries: Generated<number>;
+  updated_at: Generated<Timestamp>;
+  url: string;
+}
+
 export interface Workflows {
   created_at: Generated<Timestamp>;
   created_by_id: Generated<string>;
@@ -1032,6 +1110,7 @@ export interface DB {
   execution_logs: ExecutionLogs;
   execution_steps: ExecutionSteps;
   executions: Executions;
+  integrations: Integrations;
   mcp_servers: McpServers;
   models: Models;
   notifications: Notifications;
@@ -1050,12 +1129,14 @@ export interface DB {
   "private.execution_queue": PrivateExecutionQueue;
   "private.execution_totals": PrivateExecutionTotals;
   "private.idempotency_keys": PrivateIdempotencyKeys;
+  "private.integration_credentials": PrivateIntegrationCredentials;
   "private.organization_invitation_tokens": PrivateOrganizationInvitationTokens;
   "private.partition_clock": PrivatePartitionClock;
   "private.partition_policies": PrivatePartitionPolicies;
   "private.personal_data": PrivatePersonalData;
   "private.token_values": PrivateTokenValues;
   "private.upkeep_tasks": PrivateUpkeepTasks;
+  "private.webhook_secrets": PrivateWebhookSecrets;
   "private.worker_turns": PrivateWorkerTurns;
   profiles: Profiles;
   schedule_runs: ScheduleRuns;
@@ -1065,6 +1146,8 @@ export interface DB {
   teams: Teams;
   tokens: Tokens;
   tools: Tools;
+  webhook_deliveries: WebhookDeliveries;
+  webhooks: Webhooks;
   workflow_versions: WorkflowVersions;
   workflows: Workflows;
 }

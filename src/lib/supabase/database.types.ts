@@ -1063,6 +1063,64 @@ export type Database = {
           },
         ]
       }
+      integrations: {
+        Row: {
+          created_at: string
+          id: string
+          last_error: string | null
+          last_used_at: string | null
+          organization_id: string
+          provider: string
+          provider_account_id: string
+          provider_account_name: string | null
+          refresh_token_expires_at: string | null
+          scopes: string[]
+          status: string
+          token_expires_at: string | null
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          created_at?: string
+          id?: string
+          last_error?: string | null
+          last_used_at?: string | null
+          organization_id: string
+          provider: string
+          provider_account_id: string
+          provider_account_name?: string | null
+          refresh_token_expires_at?: string | null
+          scopes?: string[]
+          status?: string
+          token_expires_at?: string | null
+          updated_at?: string
+          user_id: string
+        }
+        Update: {
+          created_at?: string
+          id?: string
+          last_error?: string | null
+          last_used_at?: string | null
+          organization_id?: string
+          provider?: string
+          provider_account_id?: string
+          provider_account_name?: string | null
+          refresh_token_expires_at?: string | null
+          scopes?: string[]
+          status?: string
+          token_expires_at?: string | null
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "integrations_organization_id_user_id_fkey"
+            columns: ["organization_id", "user_id"]
+            referencedRelation: "organization_members"
+            referencedColumns: ["organization_id", "user_id"]
+          },
+        ]
+      }
       mcp_servers: {
         Row: {
           agent_id: string
@@ -1806,6 +1864,113 @@ export type Database = {
           },
         ]
       }
+      webhook_deliveries: {
+        Row: {
+          attempt_number: number
+          created_at: string
+          delivered_at: string | null
+          event_type: string
+          id: string
+          next_retry_at: string | null
+          organization_id: string
+          payload: NonNullable<Json>
+          response_body: string | null
+          response_status_code: number | null
+          status: string
+          webhook_id: string
+        }
+        Insert: {
+          attempt_number?: number
+          created_at?: string
+          delivered_at?: string | null
+          event_type: string
+          id?: string
+          next_retry_at?: string | null
+          organization_id: string
+          payload: NonNullable<Json>
+          response_body?: string | null
+          response_status_code?: number | null
+          status?: string
+          webhook_id: string
+        }
+        Update: {
+          attempt_number?: number
+          created_at?: string
+          delivered_at?: string | null
+          event_type?: string
+          id?: string
+          next_retry_at?: string | null
+          organization_id?: string
+          payload?: NonNullable<Json>
+          response_body?: string | null
+          response_status_code?: number | null
+          status?: string
+          webhook_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "webhook_deliveries_webhook_id_fkey"
+            columns: ["webhook_id"]
+            referencedRelation: "webhooks"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      webhooks: {
+        Row: {
+          created_at: string
+          events: string[]
+          failed_deliveries: number
+          failing_since: string | null
+          id: string
+          is_active: boolean
+          last_delivery_at: string | null
+          last_delivery_status: string | null
+          organization_id: string
+          successful_deliveries: number
+          total_deliveries: number
+          updated_at: string
+          url: string
+        }
+        Insert: {
+          created_at?: string
+          events: string[]
+          failed_deliveries?: number
+          failing_since?: string | null
+          id?: string
+          is_active?: boolean
+          last_delivery_at?: string | null
+          last_delivery_status?: string | null
+          organization_id: string
+          successful_deliveries?: number
+          total_deliveries?: number
+          updated_at?: string
+          url: string
+        }
+        Update: {
+          created_at?: string
+          events?: string[]
+          failed_deliveries?: number
+          failing_since?: string | null
+          id?: string
+          is_active?: boolean
+          last_delivery_at?: string | null
+          last_delivery_status?: string | null
+          organization_id?: string
+          successful_deliveries?: number
+          total_deliveries?: number
+          updated_at?: string
+          url?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "webhooks_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
       workflow_versions: {
         Row: {
           created_at: string
@@ -2098,6 +2263,40 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      connect_integration: {
+        Args: {
+          credentials: Json
+          organization_id: string
+          provider: string
+          provider_account_id: string
+          provider_account_name?: string
+          refresh_token_expires_at?: string
+          scopes?: string[]
+          token_expires_at?: string
+        }
+        Returns: {
+          created_at: string
+          id: string
+          last_error: string | null
+          last_used_at: string | null
+          organization_id: string
+          provider: string
+          provider_account_id: string
+          provider_account_name: string | null
+          refresh_token_expires_at: string | null
+          scopes: string[]
+          status: string
+          token_expires_at: string | null
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "integrations"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       create_api_key: {
         Args: {
           expires_at?: string
@@ -2135,6 +2334,13 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         }
+      }
+      create_webhook: {
+        Args: { events: string[]; organization_id: string; url: string }
+        Returns: {
+          id: string
+          secret: string
+        }[]
       }
       decide_approval: {
         Args: {
@@ -2293,6 +2499,31 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "workflows"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      disconnect_integration: {
+        Args: { integration_id: string }
+        Returns: {
+          created_at: string
+          id: string
+          last_error: string | null
+          last_used_at: string | null
+          organization_id: string
+          provider: string
+          provider_account_id: string
+          provider_account_name: string | null
+          refresh_token_expires_at: string | null
+          scopes: string[]
+          status: string
+          token_expires_at: string | null
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "integrations"
           isOneToOne: true
           isSetofReturn: false
         }
@@ -2490,6 +2721,29 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "agent_versions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      redeliver: {
+        Args: { delivery_id: string }
+        Returns: {
+          attempt_number: number
+          created_at: string
+          delivered_at: string | null
+          event_type: string
+          id: string
+          next_retry_at: string | null
+          organization_id: string
+          payload: NonNullable<Json>
+          response_body: string | null
+          response_status_code: number | null
+          status: string
+          webhook_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "webhook_deliveries"
           isOneToOne: true
           isSetofReturn: false
         }
@@ -2702,6 +2956,13 @@ export type Database = {
       revoke_api_key: { Args: { api_key_id: string }; Returns: undefined }
       revoke_invitation: { Args: { invitation_id: string }; Returns: undefined }
       revoke_session: { Args: { session_id: string }; Returns: undefined }
+      rotate_webhook_secret: {
+        Args: { webhook_id: string }
+        Returns: {
+          id: string
+          secret: string
+        }[]
+      }
       run_agent: {
         Args: {
           agent_id: string
