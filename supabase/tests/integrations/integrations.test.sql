@@ -9,6 +9,7 @@ select tests.create_user('owner') as owner, tests.create_user('member') as membe
 grant all on ids to public;
 update ids set org = tests.create_organization(owner, 'Acme');
 select tests.add_member(org, member, 'member'), tests.add_member(org, viewer, 'viewer') from ids;
+update private.encryption_keys set is_active = false;
 
 select tests.sign_in(member) from ids;
 select throws_ok(
