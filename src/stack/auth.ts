@@ -300,13 +300,29 @@ const BANNED = {
 };
 
 /**
+ * Lite hands JSON over as text, and its driver would encode that text once more: people's metadata
+ * would stand in the database as a JSON string instead of an object.
+ */
+const JSON_ONCE = {
+  to: 3802,
+  from: [3802],
+  serialize: (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value)),
+  parse: (text: string) => JSON.parse(text) as unknown,
+};
+
+/**
  * Lite's connection. Without the assignment its first request looks whether the database has policies
  * and then grants everything on every schema to the API roles; 'active' means that it has looked.
  */
 export function connect(databaseUrl: string, name: string): PostgresConnection {
   const connection = createPostgresConnection({
     url: databaseUrl,
-    postgresOptions: { max: 5, onnotice() {}, connection: { application_name: name } },
+    postgresOptions: {
+      max: 5,
+      onnotice() {},
+      connection: { application_name: name },
+      types: { jsonb: JSON_ONCE },
+    },
   });
   return Object.assign(connection, { rlsState: 'active' });
 }

@@ -24,6 +24,19 @@ describe('signing up', () => {
     expect(data.user?.email_confirmed_at).toBeTruthy();
   });
 
+  it('keeps what people say about themselves as an object, and names their profile by it', async () => {
+    const { data } = await visitor().auth.signUp({
+      email: `ada-${randomUUID()}@example.com`,
+      password: 'correct horse',
+      options: { data: { full_name: 'Ada "L"' } },
+    });
+    const [row] = await sql`
+      select jsonb_typeof(u.raw_user_meta_data) as kind, p.full_name
+      from auth.users as u join public.profiles as p on p.id = u.id
+      where u.id = ${data.user!.id}`;
+    expect(row).toEqual({ kind: 'object', full_name: 'Ada "L"' });
+  });
+
   it('refuses an address that has an account, a short password and no address at all', async () => {
     const person = await signUp('taken');
     const attempt = async (email: string, password: string) =>
