@@ -1,16 +1,18 @@
-import type { Database } from '$lib/supabase/database.types.ts';
-import type { SupabaseClient } from '@supabase/supabase-js';
+/* eslint-disable @typescript-eslint/consistent-type-definitions -- SvelteKit declares these as interfaces, and only interfaces merge. */
+import type { Supabase } from '$lib/supabase/client.ts';
 
 declare global {
   namespace App {
     interface Locals {
       /** Acts as the person whose cookies came with the request. */
-      supabase: SupabaseClient<Database>;
+      supabase: Supabase;
     }
     interface Error {
       message: string;
-      /** Stable code of docs/error-codes.md, or of the failure as logged. */
-      code?: string;
+      /** Stable code of docs/error-codes.md. */
+      code: string;
+      /** Finds the failure in the server's log. */
+      reference?: string;
     }
   }
 }

@@ -19,25 +19,28 @@ export const handle: Handle = async ({ event, resolve }) => {
 };
 
 export const handleError: HandleServerError = ({ error, event, status, message }) => {
-  const id = crypto.randomUUID();
-  if (status >= 500) {
-    console.error(
-      JSON.stringify({
-        level: 'error',
-        at: new Date().toISOString(),
-        id,
-        method: event.request.method,
-        path: event.url.pathname,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }),
-    );
-  }
-  return { message, code: status >= 500 ? id : `http_${status}` };
+  if (status < 500) return { message, code: status === 404 ? 'page_not_found' : 'value_refused' };
+  const reference = crypto.randomUUID();
+  console.error(
+    JSON.stringify({
+      level: 'error',
+      at: new Date().toISOString(),
+      reference,
+      method: event.request.method,
+      path: event.url.pathname,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    }),
+  );
+  return { message, code: 'unexpected', reference };
 };
 
 function secure(response: Response, url: URL): void {
   const headers = response.headers;
   const policy = headers.get('content-security-policy');
+  if (headers.get('content-type')?.startsWith('text/html')) {
+    // It holds what one person may see: no cache keeps it, and Back after signing out shows nothing.
+    headers.set('cache-control', 'private, no-store');
+  }
   if (policy) headers.set('content-security-policy', `${policy}; ${gatewayDirectives()}`);
   headers.set('x-content-type-options', 'nosniff');
   headers.set('x-frame-options', 'DENY');

@@ -172,6 +172,7 @@ export const en = {
     linkMissingText:
       'A new password can be set only through the link that we send. It may have been used or expired.',
     linkFailed: 'This link does not work',
+    newLink: 'Get a new link',
     signingIn: 'Signing you in',
     signingInText: 'One moment.',
   },
@@ -432,6 +433,14 @@ export const en = {
     link_incomplete: {
       what: 'Something is missing from this link.',
       next: 'Open it from the e-mail itself, or ask for a new one.',
+    },
+    flow_state_not_found: {
+      what: 'This link has expired or was used before.',
+      next: 'Ask for a new one.',
+    },
+    flow_state_expired: {
+      what: 'This link has expired or was used before.',
+      next: 'Ask for a new one.',
     },
     otp_expired: {
       what: 'This link has expired or was used before.',
