@@ -39,7 +39,7 @@ export type RunSummary = RunContext &
     | 'cost_usd'
     | 'error_code'
     | 'attempt'
-  > & { message: string | null };
+  > & { message: string | null; parameters: Record<string, Json> | null };
 
 export type Run = Omit<Row<'executions'>, 'input' | 'output'> &
   RunContext & {
@@ -54,7 +54,8 @@ export type RunEvent = Pick<Row<'execution_events'>, 'seq' | 'kind'> & {
 
 const CONTEXT = 'agent(name,slug,organization_id),agent_version(version,model)';
 const SUMMARY = `id,agent_id,agent_version_id,user_id,trigger_source,status,created_at,started_at,
-  completed_at,latency_ms,total_tokens,cost_usd,error_code,attempt,message:input->>message,${CONTEXT}`;
+  completed_at,latency_ms,total_tokens,cost_usd,error_code,attempt,message:input->>message,
+  parameters:input->parameters,${CONTEXT}`;
 const PAGE_SIZE = 50;
 const EVENTS_PER_REQUEST = 1_000;
 

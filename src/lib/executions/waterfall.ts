@@ -38,6 +38,7 @@ export type Waterfall<S extends TraceSpan> = {
 export function layOutWaterfall<S extends TraceSpan>(
   steps: readonly S[],
   window: { from: number; to: number },
+  mostTicks = 5,
 ): Waterfall<S> {
   const starts = steps.map((step) => Date.parse(step.started_at));
   const ends = steps.map((step) => (step.completed_at ? Date.parse(step.completed_at) : window.to));
@@ -58,7 +59,7 @@ export function layOutWaterfall<S extends TraceSpan>(
       isLive: step.completed_at === null,
     };
   });
-  return { bars, ticks: ticksOf(totalMs), totalMs };
+  return { bars, ticks: ticksOf(totalMs, mostTicks), totalMs };
 }
 
 function inTreeOrder<S extends TraceSpan>(steps: readonly S[]): { step: S; depth: number }[] {
@@ -84,9 +85,9 @@ function inTreeOrder<S extends TraceSpan>(steps: readonly S[]): { step: S; depth
   return ordered;
 }
 
-/** Marks at round times (1, 2 or 5 times a power of ten), at most five besides zero. */
-function ticksOf(totalMs: number): Tick[] {
-  const rough = totalMs / 5;
+/** Marks at round times (1, 2 or 5 times a power of ten), besides zero at most so many. */
+function ticksOf(totalMs: number, most: number): Tick[] {
+  const rough = totalMs / most;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
   const ticks: Tick[] = [];

@@ -1,0 +1,112 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test as base, type Browser, type Page } from '@playwright/test';
+import { createServerClient } from '@supabase/ssr';
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../../src/lib/supabase/database.types.ts';
+import { sessionCookie } from '../../src/lib/supabase/session-cookie.ts';
+
+export { expect };
+
+/** Somebody who is signed up and signed in: a browser window, and supabase-js with the same session. */
+export type Persona = {
+  page: Page;
+  client: SupabaseClient<Database>;
+  id: string;
+  email: string;
+  organizationId: string;
+};
+
+type Fixtures = {
+  appUrl: string;
+  /** Owns the organization that the journey takes place in. */
+  author: Persona;
+  /** Has an account and nothing to do with the author. */
+  stranger: Persona;
+};
+
+export const test = base.extend<Fixtures>({
+  appUrl: async ({}, use) => use(process.env.E2E_APP_URL!),
+  baseURL: async ({ appUrl }, use) => use(appUrl),
+  author: async ({ browser }, use) => {
+    const author = await signUp(browser, 'author');
+    await use(author);
+    await author.page.context().close();
+  },
+  stranger: async ({ browser }, use) => {
+    const stranger = await signUp(browser, 'stranger');
+    await use(stranger);
+    await stranger.page.context().close();
+  },
+});
+
+/** Signs somebody up through Auth and hands the session to a new window, as signing in there would. */
+async function signUp(browser: Browser, name: string): Promise<Persona> {
+  const appUrl = process.env.E2E_APP_URL!;
+  const supabaseUrl = process.env.E2E_SUPABASE_URL!;
+  const cookies = new Map<string, string>();
+  const client = createServerClient<Database>(supabaseUrl, process.env.E2E_PUBLISHABLE_KEY!, {
+    cookieOptions: sessionCookie(supabaseUrl, false),
+    cookies: {
+      getAll: () => [...cookies].map(([name, value]) => ({ name, value })),
+      setAll: (changed) => changed.forEach(({ name, value }) => cookies.set(name, value)),
+    },
+  });
+  const email = `${name}-${randomUUID().slice(0, 8)}@example.com`;
+  const { data, error } = await client.auth.signUp({ email, password: randomUUID() });
+  if (error) throw error;
+  const { data: membership } = await client
+    .from('organization_members')
+    .select('organization_id')
+    .eq('user_id', data.user!.id)
+    .single()
+    .throwOnError();
+
+  const context = await browser.newContext({ baseURL: appUrl });
+  await context.addCookies([...cookies].map(([name, value]) => ({ name, value, url: appUrl })));
+  return {
+    page: await context.newPage(),
+    client,
+    id: data.user!.id,
+    email,
+    organizationId: membership.organization_id,
+  };
+}
+
+/** Makes an agent through the API, for journeys that begin after it is made. */
+export async function makeAgent(
+  { client, organizationId }: Persona,
+  agent: { name: string; model?: string; system_prompt?: string },
+  options: { publish?: boolean } = {},
+): Promise<{ id: string; slug: string }> {
+  const { data } = await client
+    .from('agents')
+    .insert({ organization_id: organizationId, system_prompt: 'Be brief.', ...agent } as never)
+    .select('id,slug')
+    .single()
+    .throwOnError();
+  if (options.publish) {
+    await client.rpc('publish_agent_version', { agent_id: data.id }).throwOnError();
+  }
+  return data;
+}
+
+/** No rule of WCAG 2.1 AA is broken on the page, as it stands, in either theme. */
+export async function expectAccessible(page: Page): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])
+      .analyze();
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`),
+      `accessibility in the ${colorScheme} theme`,
+    ).toEqual([]);
+  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
+}
+
+/** The page says that there is nothing here, as it does for what was never there. */
+export async function expectNotFound(page: Page): Promise<void> {
+  await expect(page.getByRole('alert')).toContainText('you may not see it');
+}
