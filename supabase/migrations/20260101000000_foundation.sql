@@ -372,4 +372,38 @@ comment on function private.maintain_partitions() is
 insert into private.upkeep_tasks (name, task, every)
 values ('maintain partitions', 'private.maintain_partitions()', interval '1 hour');
 
+-- ---------------------------------------------------------------------------------------------------
+-- Counters are kept by triggers, and every one of them can be counted again. Contexts register a check
+-- for theirs in their own migrations.
+-- ---------------------------------------------------------------------------------------------------
+create table private.counter_checks (
+  name text primary key,
+  check_function text not null
+    constraint check_is_a_call_of_ours check (check_function ~ '^private\.[a-z][a-z0-9_]*\(\)$')
+);
+comment on table private.counter_checks is
+  'Functions without arguments that answer (counter text, id uuid, stored, counted), one row for each counter of their context that is wrong; private.recount() calls them.';
+
+create function private.recount() returns table (
+  counter text,
+  id uuid,
+  stored numeric,
+  counted numeric
+)
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_check private.counter_checks;
+begin
+  for v_check in select * from private.counter_checks as c order by c.name loop
+    return query execute format(
+      'select c.counter, c.id, c.stored::numeric, c.counted::numeric from %s as c',
+      v_check.check_function);
+  end loop;
+end
+$$;
+comment on function private.recount() is
+  'Every counter that differs from counting its rows again (living rows and what was archived of those that are gone), with what is stored and what was counted; no row when all are right.';
+
 -- migrate:down

@@ -34,10 +34,10 @@ as $$
   select jsonb_typeof(value) = 'object'
     and value - 'token' = '{}'
     and jsonb_typeof(value -> 'token') = 'string'
-    and value ->> 'token' ~ '^[A-Za-z][A-Za-z0-9_.-]{0,99}$'
+    and value ->> 'token' ~ '^[A-Z][A-Z0-9_]{0,99}$'
 $$;
 comment on function private.is_token_reference(jsonb) is
-  'Whether a value is {"token": "KEY"}: the worker puts the runner''s token of that key there, or else the organization''s.';
+  'Whether a value is {"token": "KEY"}, with a name that set_token() takes: the worker puts the runner''s token of that key there, or else the organization''s.';
 grant execute on function private.is_token_reference(jsonb) to authenticated, service_role;
 
 create function private.names_a_secret(name text) returns boolean
@@ -1806,6 +1806,74 @@ $$;
 comment on function private.agent_counts(uuid) is
   'One agent''s counts at this moment. The view public.agent_stats says of which agents the caller may know them.';
 grant execute on function private.agent_counts(uuid) to anon, authenticated, service_role;
+
+-- What a recount would miss, because the rows that were counted went with a month or a purge.
+create table private.counter_archive (
+  agent_id uuid not null,
+  counter private.agent_counter not null,
+  count bigint not null,
+  primary key (agent_id, counter)
+);
+comment on table private.counter_archive is
+  'Counts of rows that are gone: a recount is archive plus living rows.';
+
+create function private.archive_agent_count(agent_id uuid, counter text, count bigint) returns void
+language sql volatile security definer
+set search_path = ''
+as $$
+  insert into private.counter_archive as c (agent_id, counter, count)
+  values (
+    archive_agent_count.agent_id, archive_agent_count.counter::private.agent_counter,
+    archive_agent_count.count)
+  on conflict (agent_id, counter) do update set count = c.count + excluded.count
+$$;
+comment on function private.archive_agent_count(uuid, text, bigint) is
+  'Keeps what rows that are about to go count for an agent.';
+
+create function private.tg_agents__archive_fork() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from public.agents as a
+    where a.id = old.forked_from_agent_id and a.organization_id <> old.organization_id
+  ) then
+    perform private.archive_agent_count(old.forked_from_agent_id, 'fork_count', 1);
+  end if;
+  return null;
+end
+$$;
+comment on function private.tg_agents__archive_fork() is
+  'After delete: a fork that is purged still counts for the agent it came from.';
+create trigger _910_archive_fork after delete on public.agents
+  for each row when (old.forked_from_agent_id is not null)
+  execute function private.tg_agents__archive_fork();
+
+create function private.check_fork_counts() returns table (
+  counter text,
+  id uuid,
+  stored bigint,
+  counted bigint
+)
+language sql stable
+set search_path = ''
+as $$
+  select 'fork_count', a.id, c.fork_count, f.forks
+  from public.agents as a
+    cross join lateral private.agent_counts(a.id) as c
+    cross join lateral (
+      select
+        (select count(*) from public.agents as f
+         where f.forked_from_agent_id = a.id and f.organization_id <> a.organization_id)
+        + coalesce((select k.count from private.counter_archive as k
+           where k.agent_id = a.id and k.counter = 'fork_count'), 0) as forks
+    ) as f
+  where c.fork_count <> f.forks
+$$;
+comment on function private.check_fork_counts() is 'For private.recount().';
+insert into private.counter_checks (name, check_function)
+values ('forks', 'private.check_fork_counts()');
 
 create view public.agent_stats with (security_invoker = true) as
 select

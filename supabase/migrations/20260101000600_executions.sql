@@ -1980,15 +1980,6 @@ values ('executions', 'public.executions', 'user_id');
 -- Months that go
 -- ===================================================================================================
 
--- What counters would lose with a dropped month, so that a recount is archive plus living rows.
-create table private.counter_archive (
-  agent_id uuid not null,
-  counter private.agent_counter not null,
-  count bigint not null,
-  primary key (agent_id, counter)
-);
-comment on table private.counter_archive is 'Counts of rows that went with their month.';
-
 create function private.archive_executions(partition regclass) returns void
 language plpgsql
 set search_path = ''
@@ -2003,12 +1994,10 @@ begin
       v_child, archive_executions.partition);
   end loop;
   execute format($sql$
-    insert into private.counter_archive as c (agent_id, counter, count)
-    select e.credited_agent_id, 'total_uses', count(*)
+    select private.archive_agent_count(e.credited_agent_id, 'total_uses', count(*))
     from %s as e
     where e.credited_agent_id is not null and e.status = 'completed'
     group by e.credited_agent_id
-    on conflict (agent_id, counter) do update set count = c.count + excluded.count
   $sql$, archive_executions.partition);
 end
 $$;

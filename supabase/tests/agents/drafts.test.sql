@@ -1,6 +1,6 @@
 -- The draft: what it may hold, how it gets its slug, and what refuses secrets.
 begin;
-select plan(48);
+select plan(50);
 
 create temporary table people as select tests.create_user('ada') as ada;
 grant select on people to public;
@@ -113,6 +113,10 @@ select ok(pg_temp.variable_refused('OTHER_KEY', '{"token": "sk-proj-abcdefghijkl
   'or in place of the reference');
 select ok(not pg_temp.variable_refused('API_KEY', '{"token": "OPENAI_API_KEY"}'),
   'a reference is right');
+select ok(pg_temp.variable_refused('API_KEY', '{"token": "openai-key"}'),
+  'one to a name that no token can have is not');
+select ok(not private.is_token_reference(jsonb_build_object('token', repeat('A', 101))),
+  'nor one to a name of over 100 characters');
 select ok(not pg_temp.variable_refused('token_limit', '4000'), 'numbers of tokens are no secret');
 select ok(not pg_temp.variable_refused('keyword', '"secretary"'),
   'words that merely contain one are not either');

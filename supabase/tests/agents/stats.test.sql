@@ -1,6 +1,6 @@
 -- Counts: exact at every moment, folded or not.
 begin;
-select plan(9);
+select plan(13);
 
 create temporary table people as select tests.create_user('ada') as ada, tests.create_user('finn') as finn;
 grant select on people to public;
@@ -41,6 +41,27 @@ select results_eq(
 select throws_ok(
   'select private.add_agent_delta(gen_random_uuid(), ''total_uses'', 1)', '42501', null,
   'nobody counts by hand');
+
+select tests.sign_out();
+
+-- Forks count for good.
+select tests.sign_in(ada) from people;
+select public.publish_agent_version('00000000-0000-7000-8000-000000000001');
+select tests.sign_in(finn) from people;
+select public.fork_agent('00000000-0000-7000-8000-000000000001', tests.personal_organization(finn)) from people;
+select public.fork_agent('00000000-0000-7000-8000-000000000001', tests.personal_organization(finn)) from people;
+select tests.sign_out();
+select is((select fork_count from private.agent_counts('00000000-0000-7000-8000-000000000001')), 2::bigint,
+  'copies in other organizations count');
+select is_empty('select * from private.recount() where counter = ''fork_count''', 'as a recount finds them');
+delete from public.agents where forked_from_agent_id is not null and slug like '%-2';
+select is_empty('select * from private.recount() where counter = ''fork_count''',
+  'also when one of them was purged');
+select private.add_agent_delta('00000000-0000-7000-8000-000000000001', 'fork_count', -1);
+select results_eq(
+  'select id, stored, counted from private.recount() where counter = ''fork_count''',
+  $$values ('00000000-0000-7000-8000-000000000001'::uuid, 1::numeric, 2::numeric)$$,
+  'which names a count that is wrong');
 
 select * from finish();
 rollback;
