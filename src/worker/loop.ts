@@ -1,4 +1,4 @@
-import { isConnectionError, pause, untilAnswered, type WorkerDatabase } from './database.ts';
+import { isConnectionError, pause, type WorkerDatabase } from './database.ts';
 import { Doorbell } from './doorbell.ts';
 import { retryDelayMs, RunFailure } from './failure.ts';
 import { log } from './log.ts';
@@ -187,11 +187,10 @@ export class WorkerLoop {
         this.#running.get(executionId)?.controller.abort(new Cancelled()),
     };
     for (const [channel, onNotify] of Object.entries(channels)) {
-      await untilAnswered(() => this.#database.listen(channel, onNotify, ring), signal).catch(
-        (error: unknown) => {
-          if (!signal.aborted) throw error;
-        },
-      );
+      const listen = () => this.#database.listen(channel, onNotify, ring).then(() => true);
+      while (!signal.aborted && !(await this.#attempt(listen))) {
+        await pause(POLL_MS, signal).catch(() => {});
+      }
     }
   }
 

@@ -30,6 +30,8 @@ export type ModelCall = {
  */
 export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPart<ToolSet>> {
   const idle = new IdleTimer(call.idleMs);
+  // Whoever stops listening ends the call: a provider bills what it goes on saying.
+  const left = new AbortController();
   try {
     const { fullStream } = streamText({
       model: call.model,
@@ -39,7 +41,7 @@ export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPa
       maxOutputTokens: call.maxTokens,
       stopWhen: isStepCount(call.maxSteps),
       maxRetries: 0,
-      abortSignal: AbortSignal.any([call.signal, idle.signal]),
+      abortSignal: AbortSignal.any([call.signal, idle.signal, left.signal]),
       // Errors arrive in the stream; the default prints them, prompts included.
       onError: () => {},
     });
@@ -56,6 +58,7 @@ export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPa
     throw providerFailure(error);
   } finally {
     idle.stop();
+    left.abort();
   }
 }
 

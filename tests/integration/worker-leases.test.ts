@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test as base } from 'vitest';
 import { freePorts } from '../../src/stack/ports.ts';
 import { startStack, type Stack } from '../../src/stack/stack.ts';
 import { ModelServer, type Answer } from '../support/model-server.ts';
@@ -24,30 +24,32 @@ const slow: Answer = {
 };
 const quick: Answer = { kind: 'stream', chunks: ['taken ', 'over'] };
 
-describe('workers and leases', () => {
-  let workshop: Workshop;
-  let dropDatabase: () => Promise<void>;
-
-  beforeEach(async () => {
+/** Each test has a database and workers of its own, so that they can run side by side. */
+const test = base.extend<{ workshop: Workshop }>({
+  // eslint-disable-next-line no-empty-pattern -- Vitest reads the names of fixtures from the pattern.
+  workshop: async ({}, use) => {
     const database = await createDatabase();
-    dropDatabase = database.drop;
-    workshop = await Workshop.open(database.url);
-  });
-  afterEach(async () => {
-    await workshop?.close();
-    await dropDatabase?.();
-  });
+    const workshop = await Workshop.open(database.url);
+    await use(workshop);
+    await workshop.close();
+    await database.drop();
+  },
+});
 
-  test('within 15 seconds of a kill -9 another worker takes the run over and it finishes once', async () => {
+describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
+  test('within 15 seconds of a kill -9 another worker takes the run over and it finishes once', async ({
+    workshop,
+  }) => {
     server.script('killed', slow, quick);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/killed' });
     const first = await workshop.startWorker(environment());
     const id = await workshop.run(agentId);
     await workshop.streamed(id, 'word3');
 
-    await first.kill('SIGKILL');
-    const killedAt = Date.now();
     await workshop.startWorker(environment());
+
+    const killedAt = Date.now();
+    await first.kill('SIGKILL');
 
     await workshop.until(
       async () => server.requests('killed').length,
@@ -67,7 +69,7 @@ describe('workers and leases', () => {
     expect(await statuses(workshop, id)).toEqual(['running', 'pending', 'running', 'completed']);
   });
 
-  test('a run whose workers all die fails as worker_lost', async () => {
+  test('a run whose workers all die fails as worker_lost', async ({ workshop }) => {
     server.script('deadly', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/deadly' });
     const id = await workshop.run(agentId);
@@ -88,7 +90,22 @@ describe('workers and leases', () => {
     });
   });
 
-  test('two workers share fifty runs, and none is run twice', async () => {
+  test('a run that outlasts its lease stays with its worker', async ({ workshop }) => {
+    const chunks = Array.from({ length: 50 }, (_, index) => `word${index} `);
+    server.script('long', { kind: 'stream', chunks, pauseMs: 100 });
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/long' });
+    const short = { ...environment(), WORKER_LEASE_SECONDS: '3' };
+    await Promise.all([workshop.startWorker(short), workshop.startWorker(short)]);
+
+    expect(await workshop.ended(await workshop.run(agentId))).toMatchObject({
+      status: 'completed',
+      attempt: 1,
+      output: { text: chunks.join('') },
+    });
+    expect(server.requests('long')).toHaveLength(1);
+  });
+
+  test('two workers share fifty runs, and none is run twice', async ({ workshop }) => {
     server.script('shared', { kind: 'stream', chunks: ['done'], pauseMs: 40 });
     const agentId = await workshop.createAgent({ model: 'openai-compatible/shared' });
     await Promise.all([
@@ -105,7 +122,7 @@ describe('workers and leases', () => {
     expect(workers).toHaveLength(2);
   });
 
-  test('SIGTERM claims nothing more and lets a run end', async () => {
+  test('SIGTERM claims nothing more and lets a run end', async ({ workshop }) => {
     server.script('ending', { kind: 'stream', chunks: ['all ', 'of ', 'it'], pauseMs: 300 });
     const agentId = await workshop.createAgent({ model: 'openai-compatible/ending' });
     const worker = await workshop.startWorker(environment());
@@ -125,7 +142,9 @@ describe('workers and leases', () => {
     expect(await workshop.execution(later)).toMatchObject({ status: 'pending', attempt: 1 });
   });
 
-  test('SIGTERM hands back what does not end in time, and it costs the run no attempt', async () => {
+  test('SIGTERM hands back what does not end in time, and it costs the run no attempt', async ({
+    workshop,
+  }) => {
     server.script('handed-back', slow, quick);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/handed-back' });
     const worker = await workshop.startWorker({ ...environment(), WORKER_GRACE_SECONDS: '1' });
@@ -145,7 +164,7 @@ describe('workers and leases', () => {
     );
   });
 
-  test('a second Ctrl-C does not wait for the grace period', async () => {
+  test('a second Ctrl-C does not wait for the grace period', async ({ workshop }) => {
     server.script('impatient', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/impatient' });
     const worker = await workshop.startWorker({ ...environment(), WORKER_GRACE_SECONDS: '60' });
@@ -161,7 +180,7 @@ describe('workers and leases', () => {
     expect((await workshop.execution(id)).status).toBe('pending');
   });
 
-  test('cancelling a run aborts the call to the model', async () => {
+  test('cancelling a run aborts the call to the model', async ({ workshop }) => {
     server.script('cancelled', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/cancelled' });
     const worker = await workshop.startWorker(environment());
@@ -178,7 +197,7 @@ describe('workers and leases', () => {
     expect(seen).not.toContain('word50');
   });
 
-  test('a run that takes longer than it may is ended', async () => {
+  test('a run that takes longer than it may is ended', async ({ workshop }) => {
     server.script('endless', slow);
     const agentId = await workshop.createAgent({
       model: 'openai-compatible/endless',
@@ -195,7 +214,7 @@ describe('workers and leases', () => {
     await abandoned(workshop, 'endless');
   });
 
-  test('a worker whose run was given to another writes nothing more', async () => {
+  test('a worker whose run was given to another writes nothing more', async ({ workshop }) => {
     server.script('stolen', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/stolen' });
     const worker = await workshop.startWorker(environment());
@@ -233,7 +252,7 @@ describe('a database that restarts', () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  test.each([
+  base.each([
     ['shuts down', 'SIGINT'],
     ['is killed', 'SIGKILL'],
   ] as const)('when it %s, the run goes on and ends without a gap', async (_, signal) => {
