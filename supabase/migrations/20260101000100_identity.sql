@@ -679,6 +679,7 @@ as $$
 $$;
 comment on function private.are_scopes(text[]) is
   'Whether these are scopes that an API key may have, at least one.';
+grant execute on function private.are_scopes(text[]) to service_role;
 
 create table public.api_keys (
   id uuid primary key default private.uuid_v7(),

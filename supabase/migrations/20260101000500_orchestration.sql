@@ -306,7 +306,7 @@ end
 $$;
 comment on function private.workflow_problem(jsonb) is
   'What is wrong with a workflow definition, naming the node or edge; null when nothing is.';
-grant execute on function private.workflow_problem(jsonb) to authenticated;
+grant execute on function private.workflow_problem(jsonb) to authenticated, service_role;
 
 -- ---------------------------------------------------------------------------------------------------
 -- workflows: a graph that is edited in place; each change of it is kept as a version.
@@ -777,8 +777,9 @@ end
 $$;
 comment on function public.preview_schedule(uuid, integer) is
   E'The next times at which a schedule is due, soonest first.\nAt most 100; fewer when it ends. Errors: schedule_not_found.';
-grant execute on function private.next_run_at(public.schedules, timestamptz) to authenticated;
-grant execute on function private.first_instant(timestamp, text) to authenticated;
+grant execute on function private.next_run_at(public.schedules, timestamptz)
+  to authenticated, service_role;
+grant execute on function private.first_instant(timestamp, text) to authenticated, service_role;
 grant execute on function public.preview_schedule(uuid, integer) to authenticated;
 
 -- ---------------------------------------------------------------------------------------------------
