@@ -28,7 +28,7 @@ export type RunContext = {
 
 export type RunResult = {
   output: { text: string; finish_reason: string };
-  resourceUsage: { worker: string; time_to_first_text_ms: number | undefined };
+  resourceUsage: { worker: string; time_to_first_text_ms: number };
 };
 
 /**
@@ -46,7 +46,7 @@ export async function runAgent(run: Claim, context: RunContext): Promise<RunResu
   await lease.log('info', `Attempt ${run.attempt} of ${run.max_attempts}: calling ${reference}.`);
 
   const startedAt = performance.now();
-  let firstTextAt: number | undefined;
+  let timeToFirstText = 0;
   let finishReason = 'other';
   try {
     const parts = streamModel({
@@ -62,7 +62,7 @@ export async function runAgent(run: Claim, context: RunContext): Promise<RunResu
           for (const warning of part.warnings) await lease.log('warning', wordsOf(warning));
           break;
         case 'text-delta':
-          firstTextAt ??= performance.now();
+          timeToFirstText ||= Math.round(performance.now() - startedAt);
           deltas.push(part.text);
           break;
         case 'finish':
@@ -86,6 +86,8 @@ export async function runAgent(run: Claim, context: RunContext): Promise<RunResu
     throw error;
   }
 
+  const duration = Math.round(performance.now() - startedAt);
+  await lease.log('info', `First text after ${timeToFirstText} ms, all of it after ${duration} ms.`);
   if (finishReason === 'length') {
     await lease.log('warning', 'The answer was cut off at the limit of output tokens.');
   }
@@ -93,7 +95,7 @@ export async function runAgent(run: Claim, context: RunContext): Promise<RunResu
     output: { text: redaction.apply(deltas.text), finish_reason: finishReason },
     resourceUsage: {
       worker: settings.workerName,
-      time_to_first_text_ms: firstTextAt && Math.round(firstTextAt - startedAt),
+      time_to_first_text_ms: timeToFirstText,
     },
   };
 }

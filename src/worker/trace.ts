@@ -24,7 +24,7 @@ export class Trace {
       middleware: {
         specificationVersion: 'v4',
         wrapStream: async ({ doStream, params }) => {
-          const answer = { text: '', reasoning: '' };
+          const answer: { text: string; reasoning?: string } = { text: '' };
           const step = await this.#start(
             {
               name: `Call ${reference}`,
@@ -42,7 +42,9 @@ export class Trace {
           const recorder = new TransformStream<StreamPart, StreamPart>({
             transform: async (part, controller) => {
               if (part.type === 'text-delta') answer.text += part.delta;
-              if (part.type === 'reasoning-delta') answer.reasoning += part.delta;
+              if (part.type === 'reasoning-delta') {
+                answer.reasoning = (answer.reasoning ?? '') + part.delta;
+              }
               if (part.type === 'finish' && isComplete(part)) {
                 await this.#finish(step, {
                   output: {
