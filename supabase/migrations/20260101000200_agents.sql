@@ -964,7 +964,10 @@ create policy agent_versions_select_reader on public.agent_versions
   );
 create policy agent_versions_select_scope on public.agent_versions as restrictive
   for select to authenticated
-  using ((select private.has_scope('agents:read')) or (select private.has_scope('catalog:read')));
+  using (
+    (select private.has_scope('agents:read'))
+    or (is_published and (select private.has_scope('catalog:read')))
+  );
 
 comment on table public.agent_versions is
   E'What an agent was at each publication.\nImmutable. A row without a number froze a draft for one or more runs.';
