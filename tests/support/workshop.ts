@@ -214,7 +214,8 @@ export class WorkerProcess {
     this.#child = spawn(process.execPath, ['src/worker/worker.ts'], {
       cwd: new URL('../..', import.meta.url).pathname,
       env: { PATH: process.env.PATH, WORKER_RETRY_MS: '200', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // By the channel it notices when the test run dies, and goes too.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => this.output.push(line));
