@@ -9,7 +9,10 @@ import { TEMPLATE } from './stack.ts';
 
 /** What every test file gets by `inject`: how to reach the stack that this run started. */
 declare module 'vitest' {
+  // Only an interface can be added to.
+  // eslint-disable-next-line @typescript-eslint/consistent-type-definitions
   export interface ProvidedContext {
+    dataDir: string;
     databaseUrl: string;
     supabaseUrl: string;
     publishableKey: string;
@@ -37,6 +40,7 @@ export default async function setup(project: TestProject) {
       throw error;
     },
   });
+  project.provide('dataDir', dataDir);
   project.provide('databaseUrl', stack.databaseUrl);
   project.provide('supabaseUrl', stack.supabaseUrl);
   project.provide('publishableKey', stack.publishableKey);

@@ -1,0 +1,307 @@
+import { randomUUID } from 'node:crypto';
+import type { Column, Relation } from './catalogue.ts';
+import { CALLS } from './calls.ts';
+import { type CallerName, type Row, type World, keyText } from './tenants.ts';
+
+/** One line of the matrix, without its cells: what is tried, and the scopes that an API key needs for it. */
+export type Question = { subject: string; command: string; scopes: string[] };
+
+/** What came back for one try: how it ended, and everything that was said. */
+type Answer = { code: string; text: string };
+const DONE = 'done';
+
+/** At most so many requests under way at once: more only wait inside PostgREST. */
+const AT_ONCE = 12;
+
+/**
+ * Tries one line of the matrix as one caller, on every kind of kestrel's rows that there is, and answers
+ * with the words of its cell. Nothing stays: every write is rolled back after it was answered.
+ */
+export async function tryCell(
+  world: World,
+  question: Question,
+  caller: CallerName,
+): Promise<string> {
+  const { subject, command } = question;
+  if (command === 'call') return tryCall(world, question, caller);
+  const relation = world.catalogue.relation(subject);
+  if (command === 'select') return trySelect(world, question, caller, relation);
+  return tryWrite(world, question, caller, relation);
+}
+
+async function trySelect(
+  world: World,
+  question: Question,
+  caller: CallerName,
+  relation: Relation,
+  columns = '*',
+): Promise<string> {
+  const answer = await request(
+    world,
+    question,
+    caller,
+    'GET',
+    `/${relation.name}?select=${columns}`,
+  );
+  if (answer.code !== DONE) return answer.code;
+  const found = JSON.parse(answer.text) as Record<string, unknown>[];
+  if (found.length >= 1000) throw new Error(`${relation.name} has too many rows to see them all`);
+  const keys = new Set(found.map((row) => keyText(relation, row)));
+  const rows = world.kestrel.rows.get(relation.name)!;
+  const isSeen = (row: Row): boolean => keys.has(keyText(relation, row.values));
+  return words(world, caller, rows, (row) => (isSeen(row) ? DONE : 'none'));
+}
+
+async function tryWrite(
+  world: World,
+  question: Question,
+  caller: CallerName,
+  relation: Relation,
+): Promise<string> {
+  const stored = world.kestrel.rows.get(relation.name)!;
+  const kinds = samples(
+    question.command === 'insert' ? stored.filter(isLiving) : stored,
+    world.ownerOf(caller),
+  );
+  // Without a grant no row is looked at.
+  const rows = isGranted(relation, question, caller) ? kinds : kinds.slice(0, 1);
+  const codes = await Promise.all(
+    rows.map(async (row) => {
+      const [method, path, body] = writeOf(world, question, relation, row, caller);
+      return (await request(world, question, caller, method, path, body)).code;
+    }),
+  );
+  return words(world, caller, rows, (row) => codes[rows.indexOf(row)]!);
+}
+
+function isGranted(relation: Relation, question: Question, caller: CallerName): boolean {
+  if (caller === 'service_role') return true;
+  if (caller === 'anon' || caller === 'deactivated') return false;
+  const [command] = question.command.split(' ');
+  if (command === 'insert') return relation.insertable.length > 0;
+  if (command === 'update') return relation.updatable.length > 0;
+  return relation.authenticated.includes('delete');
+}
+
+async function tryCall(world: World, question: Question, caller: CallerName): Promise<string> {
+  const [name] = question.subject.split(' ') as [string];
+  const routine = world.catalogue.routines.find((found) => found.name === name)!;
+  if (routine.computedOn !== null) {
+    const extra = routine.returnsRows ? `${name}(*)` : name;
+    const relation = world.catalogue.relation(routine.computedOn);
+    return trySelect(world, question, caller, relation, `*,${extra}`);
+  }
+  const call = CALLS[question.subject];
+  if (!call) throw new Error(`tests/access/calls.ts does not say how to call ${question.subject}`);
+  const body = (row?: Row) => call.arguments?.({ world, caller, row: row! }) ?? {};
+  const path = `/rpc/${name}`;
+  if (!call.on) return (await request(world, question, caller, 'POST', path, body())).code;
+  const all = world.kestrel.rows.get(call.on)!.filter(call.where ?? isLiving);
+  const kinds = call.where ? all.map((row) => ({ ...row, kind: 'others' })) : all;
+  const rows = samples(kinds, world.ownerOf(caller));
+  const codes = await Promise.all(
+    rows.map(async (row) => (await request(world, question, caller, 'POST', path, body(row))).code),
+  );
+  return words(world, caller, rows, (row) => codes[rows.indexOf(row)]!);
+}
+
+const isLiving = (row: Row): boolean => row.kind !== 'deleted';
+
+/** One row for each word that a cell may have for this caller. */
+function samples(rows: Row[], me: string | undefined): Row[] {
+  return [...new Map(rows.map((row) => [wordOf(row, me), row])).values()];
+}
+
+/** The request that writes one row: an insert copies it, an update writes what stands there already. */
+function writeOf(
+  world: World,
+  question: Question,
+  relation: Relation,
+  row: Row,
+  caller: CallerName,
+): [method: string, path: string, body?: unknown] {
+  const filter = Object.entries(row.key)
+    .map(([column, value]) => `${column}=eq.${encodeURIComponent(String(value))}`)
+    .join('&');
+  const [command, column] = question.command.split(' ');
+  switch (command) {
+    case 'insert':
+      return ['POST', `/${relation.name}`, copyOf(world, relation, row, caller)];
+    case 'update': {
+      const columns = column ? [column] : writtenColumns(relation);
+      const valueOf = (name: string): unknown =>
+        column ? CHANGES[`${relation.name}.${name}`]!(row) : row.values[name];
+      const body = Object.fromEntries(columns.map((name) => [name, valueOf(name)]));
+      return ['PATCH', `/${relation.name}?${filter}`, body];
+    }
+    case 'delete':
+      return ['DELETE', `/${relation.name}?${filter}`];
+    default:
+      throw new Error(`there is no command ${question.command}`);
+  }
+}
+
+/** Columns with a rule of their own, and a value that the row does not have. */
+const CHANGES: Record<string, (row: Row) => unknown> = {
+  'agents.visibility': (row) => (row.kind === 'public' ? 'organization' : 'public'),
+  'organizations.monthly_budget_usd': () => 5,
+  'organization_members.role': (row) => (row.kind === 'owners' ? 'admin' : 'owner'),
+};
+
+function writtenColumns(relation: Relation): string[] {
+  if (relation.updatable.length > 0) return relation.updatable;
+  const plain = relation.columns.filter(
+    (column) => !column.isGenerated && !relation.key.includes(column.name),
+  );
+  return plain.slice(0, 1).map((column) => column.name);
+}
+
+/** What a copy of a row needs besides a change to its unique texts, numbers and times. */
+const COPIES: Record<string, (world: World) => object> = {
+  agent_shares: (world) => ({ user_id: world.personId('kestrel-heir') }),
+  agent_tools: (world) => ({ tool_id: find(world, 'tools', 'name', 'zqkestrel_member')['id'] }),
+  executions: () => ({
+    status: 'pending',
+    started_at: null,
+    completed_at: null,
+    error_code: null,
+    error_message: null,
+  }),
+  models: () => ({ name: 'probe' }),
+  organization_members: (world) => ({ user_id: world.personId('kestrel-use') }),
+  profiles: () => ({ id: randomUUID() }),
+  team_agents: (world) => ({ agent_id: find(world, 'agents', 'slug', 'kestrel-ours')['id'] }),
+};
+
+function find(world: World, table: string, column: string, value: string): Record<string, unknown> {
+  return world.kestrel.rows.get(table)!.find((row) => row.values[column] === value)!.values;
+}
+
+function copyOf(
+  world: World,
+  relation: Relation,
+  row: Row,
+  caller: CallerName,
+): Record<string, unknown> {
+  const isGranted = (column: Column): boolean =>
+    relation.insertable.includes(column.name) ||
+    // Nobody is signed in as service_role, so it says for whom.
+    (caller === 'service_role' && /^(created_by_id|user_id|organization_id)$/.test(column.name));
+  const columns = relation.columns
+    .filter((column) => !column.isGenerated && column.name !== 'id')
+    .filter((column) => relation.insertable.length === 0 || isGranted(column))
+    .map((column) => column.name);
+  const copy = Object.fromEntries(columns.map((column) => [column, row.values[column]]));
+  for (const unique of relation.uniques) {
+    const changeable = unique.find(
+      (column) => columns.includes(column) && vary(copy[column]) !== undefined,
+    );
+    if (changeable) copy[changeable] = vary(copy[changeable]);
+  }
+  return { ...copy, ...COPIES[relation.name]?.(world) };
+}
+
+/** Another value of the same kind; undefined for what cannot be varied, such as a reference. */
+function vary(value: unknown): unknown {
+  if (typeof value === 'number') return value + 1000;
+  if (typeof value !== 'string' || /^[0-9a-f-]{36}$/.test(value)) return undefined;
+  const time = /^\d{4}-\d\d-\d\dT/.test(value) ? Date.parse(value) : Number.NaN;
+  if (!Number.isNaN(time)) return new Date(time + 86_400_000).toISOString();
+  return `${value}2`;
+}
+
+let underWay = 0;
+const waiting: (() => void)[] = [];
+
+/** One request, undone after its answer; fails the test when the answer has a byte of the other tenant's. */
+async function request(
+  world: World,
+  question: Question,
+  caller: CallerName,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
+  const secret = isForeign(caller) ? 'zqkestrel' : 'zqwalrus';
+  // What a stranger sends may come back to the stranger; it is not what leaks.
+  const sent = JSON.stringify(body)?.replaceAll(secret, 'probe');
+  const headers = {
+    ...(await world.headersOf(caller, question.scopes)),
+    'content-type': 'application/json',
+    prefer: `tx=rollback, return=minimal${method === 'POST' ? '' : ', count=exact'}`,
+  };
+  if (underWay >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+  underWay += 1;
+  try {
+    const response = await fetch(`${world.api.url}/rest/v1${path}`, {
+      method,
+      headers,
+      ...(sent === undefined ? {} : { body: sent }),
+    });
+    const text = await response.text();
+    const said = `${text}\n${JSON.stringify([...response.headers])}`;
+    if (caller !== 'service_role' && said.toLowerCase().includes(secret)) {
+      throw new Error(`${caller} was told ${secret} by ${method} ${path}: ${said}`);
+    }
+    return { code: codeOf(method, response, text), text };
+  } finally {
+    underWay -= 1;
+    waiting.shift()?.();
+  }
+}
+
+/** Callers who are nothing to kestrel, to whom no secret of its may come. */
+function isForeign(caller: CallerName): boolean {
+  return caller === 'anon' || caller === 'stranger';
+}
+
+/** 'done', 'none' when a write met no row, or why it was refused, as our code or PostgreSQL's. */
+function codeOf(method: string, response: Response, text: string): string {
+  if (response.ok) {
+    const met = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
+    return method !== 'GET' && met === '0' ? 'none' : DONE;
+  }
+  const { code, details } = JSON.parse(text) as { code: string; details: string | null };
+  if (code === '42501') return 'denied';
+  return /^PT|^PGRST$/.test(code) && details ? details : code;
+}
+
+/** In words for which of the rows it worked, or, when for none, why not. */
+function words(
+  world: World,
+  caller: CallerName,
+  rows: Row[],
+  outcome: (row: Row) => string,
+): string {
+  const me = world.ownerOf(caller);
+  const counts = new Map<string, { done: number; all: number }>();
+  const refusals = new Set<string>();
+  for (const row of rows) {
+    const word = wordOf(row, me);
+    const count = counts.get(word) ?? { done: 0, all: 0 };
+    const code = outcome(row);
+    if (code === DONE) count.done += 1;
+    else refusals.add(code);
+    count.all += 1;
+    counts.set(word, count);
+  }
+  const worked = [...counts].filter(([, { done }]) => done > 0);
+  if (worked.length === 0) return [...refusals].sort().join(' ');
+  const living = [...counts].filter(([word]) => word !== 'deleted');
+  if (living.every(([, { done, all }]) => done === all)) {
+    return counts.get('deleted')?.done ? 'all, deleted' : 'all';
+  }
+  return worked
+    .sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
+    .map(([word, { done, all }]) => (done === all ? word : `some ${word}`))
+    .join(', ');
+}
+
+const ORDER = ['public', 'organization', 'shared', 'own', 'of own agents', 'draft', 'private'];
+
+function wordOf(row: Row, me: string | undefined): string {
+  if (row.kind === 'deleted') return 'deleted';
+  if (me !== undefined && row.owner === me) return 'own';
+  if (me !== undefined && row.agentOwner === me) return 'of own agents';
+  return row.kind;
+}

@@ -1,0 +1,315 @@
+-- Two tenants that fill every table, for the tests of who may do what. access.build('kestrel') makes an
+-- organization with people in every relation to it; everything written for it carries its name, and
+-- what strangers must never see carries 'zq' and its name: 'zqkestrel' in an answer to another tenant is
+-- a leak, wherever it stands.
+create schema access;
+
+create function access.person(tenant text, who text) returns uuid
+language sql stable
+as $$
+  select p.id from public.profiles as p where p.username = tenant || '-' || who
+$$;
+
+create function access.agent(tenant text, kind text) returns uuid
+language sql stable
+as $$
+  select a.id from public.agents as a where a.slug = tenant || '-' || kind
+$$;
+
+create function access.graph(mark text) returns jsonb
+language sql immutable
+as $$
+  select jsonb_build_object(
+    'nodes', jsonb_build_array(
+      jsonb_build_object('id', '__start__', 'type', 'runnable', 'data', '{}'::jsonb),
+      jsonb_build_object('id', mark, 'type', 'runnable', 'data', '{}'::jsonb),
+      jsonb_build_object('id', '__end__', 'type', 'runnable', 'data', '{}'::jsonb)),
+    'edges', jsonb_build_array(
+      jsonb_build_object('source', '__start__', 'target', mark),
+      jsonb_build_object('source', mark, 'target', '__end__')))
+$$;
+
+create function access.fill_agent(tenant text, agent public.agents) returns void
+language plpgsql
+as $$
+declare
+  v_secret text := 'zq' || tenant;
+  -- Strangers read what is public, so it carries the tenant's name but not its secret.
+  v_mark text := case agent.visibility when 'public' then tenant else v_secret end;
+begin
+  update public.agents
+  set name = v_mark, external_key = v_mark || '-' || agent.slug, description = v_mark, icon = v_mark,
+    avatar_url = 'https://example.com/' || v_mark, category = v_mark, system_prompt = v_mark,
+    user_prompt_template = v_mark,
+    configuration = jsonb_build_object(
+      'note', v_mark, 'execution_environment', jsonb_build_object('note', v_mark)),
+    settings_id = case when agent.visibility <> 'public' then (
+      select s.id from public.settings as s where s.slug = v_secret || '-owner') end
+  where id = agent.id;
+  insert into public.agent_parameters (
+    agent_id, name, type, description, default_value, options, validation_rules)
+  values
+    (agent.id, v_mark, 'select', v_mark, to_jsonb(v_mark), jsonb_build_array(v_mark), '{}'),
+    (agent.id, v_mark || '-2', 'string', v_mark, to_jsonb(v_mark), null,
+      jsonb_build_object('pattern', v_mark));
+  insert into public.agent_variables (agent_id, name, description, value)
+  values (agent.id, v_mark, v_mark, to_jsonb(v_mark));
+  insert into public.agent_tools (agent_id, tool_id)
+  select agent.id, t.id
+  from public.tools as t
+  where t.name = case agent.visibility when 'public' then tenant || '_open' else v_secret || '_owner' end;
+  insert into public.mcp_servers (agent_id, name, transport, command, args, env_vars, config)
+  values (
+    agent.id, v_mark, 'stdio', v_mark, jsonb_build_array(v_mark), jsonb_build_object('NOTE', v_mark),
+    jsonb_build_object('note', v_mark));
+  insert into public.mcp_servers (agent_id, name, transport, url)
+  values (agent.id, v_mark || '2', 'http', 'https://example.com/' || v_mark);
+  insert into public.agent_tags (agent_id, tag) values (agent.id, v_mark);
+
+  perform tests.sign_in(access.person(tenant, 'owner'));
+  perform public.publish_agent_version(agent.id, null, v_mark, v_mark);
+  perform tests.sign_out();
+  -- The published version is public with the agent; what insiders edit meanwhile is not.
+  update public.agent_variables set name = v_secret, description = v_secret, value = to_jsonb(v_secret)
+  where agent_id = agent.id;
+  update public.mcp_servers
+  set name = v_secret, command = v_secret, args = jsonb_build_array(v_secret),
+    env_vars = jsonb_build_object('NOTE', v_secret), config = jsonb_build_object('note', v_secret)
+  where agent_id = agent.id and transport = 'stdio';
+  update public.mcp_servers
+  set name = v_secret || '2', url = 'https://example.com/' || v_secret
+  where agent_id = agent.id and transport = 'http';
+end
+$$;
+
+create function access.build(tenant text) returns void
+language plpgsql
+set search_path = public, extensions
+as $$
+declare
+  v_secret text := 'zq' || tenant;
+  v_owner uuid;
+  v_admin uuid;
+  v_member uuid;
+  v_organization uuid;
+  v_closed uuid;
+  v_who text;
+  v_person uuid;
+  v_agent public.agents;
+  v_execution uuid;
+  v_team uuid;
+  v_webhook uuid;
+begin
+  -- What the audit log takes from requests.
+  perform set_config(
+    'request.headers',
+    jsonb_build_object('user-agent', v_secret, 'x-request-id', v_secret)::text,
+    true);
+
+  -- Identity ----------------------------------------------------------------------------------------
+  foreach v_who in array
+    '{owner,admin,member,viewer,removed,use,edit,deactivated,heir}'::text[]
+  loop
+    v_person := tests.create_user(tenant || '-' || v_who);
+    update public.profiles
+    set full_name = tenant, avatar_url = 'https://example.com/' || tenant, bio = tenant, company = tenant
+    where id = v_person;
+    insert into public.notifications (user_id, kind, payload)
+    values (v_person, v_secret || '.notice', jsonb_build_object('text', v_secret));
+    insert into public.tokens (user_id, key) values (v_person, upper(v_secret));
+  end loop;
+  v_owner := access.person(tenant, 'owner');
+  v_admin := access.person(tenant, 'admin');
+  v_member := access.person(tenant, 'member');
+
+  v_organization := tests.create_organization(v_owner, tenant);
+  update public.organizations
+  set name = v_secret,
+    logo_url = 'https://example.com/' || v_secret,
+    settings = jsonb_build_object('note', v_secret),
+    monthly_budget_usd = 1000,
+    max_agents = 1000,
+    max_team_members = 1000
+  where id = v_organization;
+  perform
+    tests.add_member(v_organization, v_admin, 'admin'),
+    tests.add_member(v_organization, v_member, 'member'),
+    tests.add_member(v_organization, access.person(tenant, 'viewer'), 'viewer'),
+    tests.add_member(v_organization, access.person(tenant, 'removed'), 'member'),
+    tests.add_member(v_organization, access.person(tenant, 'deactivated'), 'member'),
+    tests.add_member(v_organization, access.person(tenant, 'heir'), 'member');
+  insert into public.tokens (organization_id, key) values (v_organization, upper(v_secret));
+  insert into public.organization_invitations (organization_id, email, role, invited_by_id)
+  values (v_organization, tenant || '-use@example.com', 'member', v_owner);
+  insert into private.organization_invitation_tokens (invitation_id, token_hash)
+  select i.id, sha256(convert_to(tenant || '-invitation', 'UTF8'))
+  from public.organization_invitations as i
+  where i.organization_id = v_organization;
+  foreach v_who in array '{owner,member}'::text[] loop
+    insert into public.api_keys (user_id, organization_id, name, key_prefix, scopes)
+    values (
+      access.person(tenant, v_who), v_organization, v_secret || ' ' || v_who,
+      rpad(v_secret, 12, 'x'), '{agents:read}');
+  end loop;
+
+  -- Agents ------------------------------------------------------------------------------------------
+  foreach v_who in array '{owner,member}'::text[] loop
+    insert into public.settings (organization_id, created_by_id, name, slug, value)
+    values (
+      v_organization, access.person(tenant, v_who), v_secret, v_secret || '-' || v_who,
+      jsonb_build_object('note', v_secret));
+    insert into public.tools (
+      organization_id, created_by_id, name, description, tool_type, config, input_schema, output_schema)
+    values (
+      v_organization, access.person(tenant, v_who), v_secret || '_' || v_who, v_secret, 'function',
+      jsonb_build_object('note', v_secret), jsonb_build_object('title', v_secret),
+      jsonb_build_object('title', v_secret));
+  end loop;
+
+  insert into public.tools (
+    organization_id, created_by_id, name, description, tool_type, config, input_schema, output_schema)
+  values (
+    v_organization, v_owner, tenant || '_open', tenant, 'function', jsonb_build_object('note', tenant),
+    jsonb_build_object('title', tenant), jsonb_build_object('title', tenant));
+
+  -- A kind of agent for every rule: who made it, who sees it.
+  insert into public.agents (organization_id, created_by_id, slug, name, visibility)
+  select v_organization, access.person(tenant, a.creator), tenant || '-' || a.kind, a.kind,
+    a.visibility::public.agent_visibility
+  from (values
+    ('public', 'owner', 'public'),
+    ('organization', 'owner', 'organization'),
+    ('ours', 'member', 'organization'),
+    ('shared', 'owner', 'private'),
+    ('private', 'owner', 'private'),
+    ('mine', 'member', 'private'),
+    ('forgotten', 'removed', 'private'),
+    ('deleted', 'owner', 'organization'),
+    ('undone', 'member', 'organization')) as a (kind, creator, visibility);
+  for v_agent in select * from public.agents where organization_id = v_organization loop
+    perform access.fill_agent(tenant, v_agent);
+  end loop;
+  insert into public.agent_shares (agent_id, user_id, permission)
+  values
+    (access.agent(tenant, 'shared'), access.person(tenant, 'use'), 'use'),
+    (access.agent(tenant, 'shared'), access.person(tenant, 'edit'), 'edit');
+  -- A copy of somebody else's agent, and versions that are no copies of their drafts.
+  update public.agents
+  set forked_from_agent_id = access.agent(tenant, 'public'),
+    forked_from_version_id = (
+      select a.current_version_id from public.agents as a where a.id = access.agent(tenant, 'public'))
+  where id = access.agent(tenant, 'organization');
+  update public.agents set description = description || ', revised'
+  where slug in (tenant || '-public', tenant || '-shared');
+  perform private.freeze_draft(a.id)
+  from public.agents as a
+  where a.slug in (tenant || '-public', tenant || '-shared');
+
+  -- Orchestration -----------------------------------------------------------------------------------
+  foreach v_who in array '{owner,member,admin}'::text[] loop
+    v_person := access.person(tenant, v_who);
+    insert into public.teams (
+      organization_id, created_by_id, name, slug, description, type, leader_model, leader_prompt)
+    values (
+      v_organization, v_person, v_secret, v_secret || '-' || v_who, v_secret, 'coordinate',
+      'demo/' || v_secret, v_secret)
+    returning id into v_team;
+    insert into public.team_agents (team_id, agent_id, position)
+    values
+      (v_team, access.agent(tenant, 'organization'), 1),
+      (v_team, access.agent(tenant, 'private'), 2);
+    insert into public.workflows (organization_id, created_by_id, name, slug, description, definition)
+    values (
+      v_organization, v_person, v_secret, v_secret || '-' || v_who, v_secret, access.graph(v_secret));
+  end loop;
+  with planned as (
+    insert into public.schedules (
+      organization_id, created_by_id, agent_id, name, frequency, timezone, input)
+    select v_organization, access.person(tenant, p.creator), access.agent(tenant, p.agent), v_secret,
+      'daily', 'Europe/Berlin', jsonb_build_object('message', v_secret)
+    from (values
+      ('owner', 'organization'), ('owner', 'private'), ('member', 'organization'), ('member', 'mine'))
+      as p (creator, agent)
+    returning id
+  )
+  insert into public.schedule_runs (schedule_id, due_at, outcome, error_code, error_message)
+  select p.id, now(), 'refused', v_secret, v_secret
+  from planned as p;
+
+  -- Executions: whoever ran something has one that ended and one that waits for a decision -----------
+  foreach v_who in array '{owner,member,viewer,removed,use,edit}'::text[] loop
+    v_person := access.person(tenant, v_who);
+    v_agent := (
+      select a from public.agents as a
+      where a.slug = tenant || case v_who
+        when 'owner' then '-ours' when 'use' then '-shared' when 'edit' then '-shared'
+        else '-organization' end);
+    for v_attempt in 1 .. 2 loop
+      insert into public.executions (
+        organization_id, user_id, agent_id, agent_version_id, input, trigger_source)
+      values (
+        v_organization, v_person, v_agent.id, v_agent.current_version_id,
+        jsonb_build_object('message', v_secret), 'user')
+      returning id into v_execution;
+      insert into public.execution_steps (
+        execution_id, sequence_number, attempt, step_name, step_type, input, output, model, tool_name,
+        error_message, completed_at)
+      values (
+        v_execution, 1, 1, v_secret, 'llm_call', to_jsonb(v_secret), to_jsonb(v_secret),
+        'demo/' || v_secret, v_secret, v_secret, now());
+      insert into public.execution_logs (execution_id, sequence_number, level, message)
+      values (v_execution, 1, 'info', v_secret);
+      insert into public.execution_events (execution_id, seq, kind, payload)
+      values (v_execution, 1000, 'delta', jsonb_build_object('text', v_secret));
+      insert into public.execution_artifacts (execution_id, name, type, size_bytes, storage_path)
+      values (
+        v_execution, v_secret || '.txt', 'text/plain', 1,
+        v_organization || '/' || v_execution || '/' || v_secret || '.txt');
+      update public.executions
+      set status = 'running', resource_usage = jsonb_build_object('note', v_secret)
+      where id = v_execution;
+      update public.executions
+      set status = case v_attempt when 1 then 'waiting' else 'failed' end,
+        output = jsonb_build_object('text', v_secret),
+        error_code = case v_attempt when 2 then v_secret end,
+        error_message = v_secret
+      where id = v_execution;
+      insert into public.execution_approvals (
+        execution_id, tool, arguments, edited_arguments, note, expires_at)
+      values (
+        v_execution, v_secret, jsonb_build_object('note', v_secret),
+        jsonb_build_object('note', v_secret), v_secret, now() + interval '1 day');
+    end loop;
+  end loop;
+
+  -- Integrations ------------------------------------------------------------------------------------
+  foreach v_who in array '{owner,member}'::text[] loop
+    insert into public.integrations (
+      organization_id, user_id, provider, provider_account_id, provider_account_name, last_error)
+    values (
+      v_organization, access.person(tenant, v_who), v_secret, v_secret, v_secret, v_secret);
+  end loop;
+  insert into public.webhooks (organization_id, url, events, last_delivery_status)
+  values (
+    v_organization, 'https://example.com/' || v_secret, '{execution.completed}', v_secret)
+  returning id into v_webhook;
+  insert into public.webhook_deliveries (
+    webhook_id, organization_id, event_type, payload, status, response_body, next_retry_at)
+  values (
+    v_webhook, v_organization, v_secret, jsonb_build_object('note', v_secret), 'failed', v_secret, null);
+
+  -- What is over ------------------------------------------------------------------------------------
+  update public.agents set deleted_at = now()
+  where slug in (tenant || '-deleted', tenant || '-undone');
+  update public.teams set deleted_at = now()
+  where organization_id = v_organization and created_by_id = v_admin;
+  update public.workflows set deleted_at = now()
+  where organization_id = v_organization and created_by_id = v_admin;
+  v_closed := tests.create_organization(v_owner, v_secret);
+  update public.organizations set deleted_at = now() where id = v_closed;
+  delete from public.organization_members
+  where organization_id = v_organization and user_id = access.person(tenant, 'removed');
+  update public.profiles set is_active = false where id = access.person(tenant, 'deactivated');
+  perform private.seal_audit_logs();
+end
+$$;
