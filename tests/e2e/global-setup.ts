@@ -63,6 +63,7 @@ export default async function setup(): Promise<() => Promise<void>> {
     process.env.E2E_APP_URL = appUrl;
     process.env.E2E_SUPABASE_URL = stack.supabaseUrl;
     process.env.E2E_PUBLISHABLE_KEY = stack.publishableKey;
+    process.env.E2E_MAIL_URL = stack.mailUrl;
     return () => running.disposeAsync();
   } catch (error) {
     await running.disposeAsync();
