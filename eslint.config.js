@@ -1,10 +1,11 @@
 import js from '@eslint/js';
+import { defineConfig } from 'eslint/config';
 import svelte from 'eslint-plugin-svelte';
 import globals from 'globals';
 import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
-export default ts.config(
+export default defineConfig(
   {
     ignores: [
       'build/',
@@ -22,7 +23,7 @@ export default ts.config(
     rules: {
       // TypeScript itself knows every name.
       'no-undef': 'off',
-      // The app lives at the root of its origin: there is no base path to put before a link.
+      // The app stands at the root of its address; there is no base path to resolve.
       'svelte/no-navigation-without-resolve': 'off',
       '@typescript-eslint/consistent-type-definitions': ['error', 'type'],
       '@typescript-eslint/consistent-type-imports': 'error',
