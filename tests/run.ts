@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,6 +19,7 @@ const checks: Part[] = [
   { name: 'types', command: ['svelte-check', '--threshold', 'error', '--output', 'human'] },
   { name: 'formatter', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
   { name: 'linter', command: ['eslint', '.'] },
+  { name: 'migrations', command: ['squawk', ...globSync('supabase/migrations/*.sql')] },
 ];
 const tests: Part = {
   name: 'tests',
