@@ -11,7 +11,7 @@ const MAX_LOG_BYTES = 10 << 20;
 
 export type DataFolder = {
   path: string;
-  /** Names this installation's processes: the same for the same folder, different for any other. */
+  /** By which this installation's processes are recognised. */
   instance: string;
   /** Leaves word for `npm run stack:env` that everything is ready, and how to reach it. */
   announce: (env: Record<string, string>) => Promise<void>;
@@ -29,10 +29,15 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   await writePrivateFile(ownerFile(folder), JSON.stringify(owner));
   return {
     path: folder,
-    instance: `agentry-${createHash('sha256').update(folder).digest('hex').slice(0, 10)}`,
+    instance: instanceName(folder),
     announce: (env) => writePrivateFile(ownerFile(folder), JSON.stringify({ ...owner, env })),
     release: () => rm(ownerFile(folder), { force: true }),
   };
+}
+
+/** What a data folder's processes are called: the same for the same folder, different for any other. */
+export function instanceName(folder: string): string {
+  return `agentry-${createHash('sha256').update(folder).digest('hex').slice(0, 10)}`;
 }
 
 /** Refuses a data folder that another stack runs from. */

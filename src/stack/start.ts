@@ -15,7 +15,7 @@ import { type Stack, startStack } from './stack.ts';
 import type { Part, Supervisor } from './supervisor.ts';
 
 const VITE = join(PROJECT, 'node_modules', 'vite', 'bin', 'vite.js');
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 120_000;
 const WEB_GRACE_MS = 5_000;
 /** Longer than the worker gives the runs in its hands before it hands them back. */
 const WORKER_GRACE_MS = 20_000;
