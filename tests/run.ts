@@ -45,7 +45,7 @@ const outcomes: Outcome[] = [];
 try {
   if (filters.length > 0) outcomes.push(await run(tests));
   else {
-    outcomes.push(await run({ name: 'build', command: ['vite', 'build', '--logLevel', 'warn'] }));
+    outcomes.push(await run({ name: 'build', command: ['node', 'src/stack/build.ts'] }));
     const checking = checks.reduce(
       async (before, check) => [...(await before), await run(check)],
       Promise.resolve<Outcome[]>([]),
