@@ -18,7 +18,6 @@ export type Persona = {
 };
 
 type Fixtures = {
-  appUrl: string;
   /** Owns the organization that the journey takes place in. */
   author: Persona;
   /** Has an account and nothing to do with the author. */
@@ -26,8 +25,8 @@ type Fixtures = {
 };
 
 export const test = base.extend<Fixtures>({
-  appUrl: async ({}, use) => use(process.env.E2E_APP_URL!),
-  baseURL: async ({ appUrl }, use) => use(appUrl),
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads what a fixture needs off this pattern
+  baseURL: async ({}, use) => use(process.env.E2E_APP_URL!),
   author: async ({ browser }, use) => {
     const author = await signUp(browser, 'author');
     await use(author);
@@ -91,19 +90,22 @@ export async function makeAgent(
   return data;
 }
 
-/** No rule of WCAG 2.1 AA is broken on the page, as it stands, in either theme. */
+/** No rule of WCAG 2.1 AA is broken on the page as it stands; contrast holds in the dark theme too. */
 export async function expectAccessible(page: Page): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const { violations } = await new AxeBuilder({ page })
-      .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])
-      .analyze();
-    expect(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`),
-      `accessibility in the ${colorScheme} theme`,
-    ).toEqual([]);
-  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  const light = new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']);
+  expect(await violationsOf(light)).toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+  const dark = new AxeBuilder({ page }).withRules(['color-contrast']);
+  expect(await violationsOf(dark)).toEqual([]);
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
+}
+
+async function violationsOf(builder: AxeBuilder): Promise<string[]> {
+  const { violations } = await builder.analyze();
+  return violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`,
+  );
 }
 
 /** The page says that there is nothing here, as it does for what was never there. */

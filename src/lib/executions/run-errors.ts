@@ -17,6 +17,7 @@ const REMEDIES: Record<string, Remedy> = {
   provider_bad_response: 'retry',
   provider_timeout: 'retry',
   stream_interrupted: 'retry',
+  approval_expired: 'retry',
   worker_lost: 'retry',
   deadline_exceeded: 'agent',
   internal_error: 'retry',

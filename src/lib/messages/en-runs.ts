@@ -181,6 +181,14 @@ export const runErrors = {
     what: 'The prompt is longer than the model can read.',
     next: 'Shorten the prompt or the message, or choose a model with a larger context.',
   },
+  input_invalid: {
+    what: 'There was nothing to ask the model.',
+    next: 'Write a prompt for the agent, or give the run a message.',
+  },
+  approval_expired: {
+    what: 'A tool call waited for an approval that nobody gave.',
+    next: 'Run again and answer in time.',
+  },
   worker_lost: {
     what: 'The worker went away in each attempt.',
     next: 'Run again; if it happens again, the operator should look at the log of the workers.',

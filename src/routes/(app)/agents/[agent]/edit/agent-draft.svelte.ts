@@ -31,15 +31,18 @@ export class AgentDraft {
 
   /** What each placeholder may stand for, with the words that explain it. */
   readonly names: KnownNames = $derived.by(() => {
-    const names = new Map<string, KnownName>();
-    for (const { name, description } of this.fields.variables) {
-      names.set(name, { kind: 'variable', help: description || m.agents.editor.variableHelp });
-    }
-    for (const { name, type, description } of this.fields.parameters) {
-      const words = [m.agents.parameters.types[type], description].filter(Boolean);
-      names.set(name, { kind: 'parameter', help: words.join(': ') });
-    }
-    return names;
+    const variables = this.fields.variables.map(({ name, description }): [string, KnownName] => [
+      name,
+      { kind: 'variable', help: description || m.agents.editor.variableHelp },
+    ]);
+    const parameters = this.fields.parameters.map(
+      ({ name, type, description }): [string, KnownName] => {
+        const words = [m.agents.parameters.types[type], description].filter(Boolean);
+        return [name, { kind: 'parameter', help: words.join(': ') }];
+      },
+    );
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- made anew, never changed
+    return new Map([...variables, ...parameters]);
   });
 
   readonly #comparison = $derived.by(() =>
@@ -50,7 +53,7 @@ export class AgentDraft {
   /** In a prompt, but neither a parameter nor a variable: it would stay as it is. */
   readonly missing = $derived(this.#comparison.missing);
   /** Asked for, but in no prompt: whoever runs the agent fills it in for nothing. */
-  readonly unused = $derived(new Set(this.#comparison.unused));
+  readonly unused = $derived(this.#comparison.unused);
 
   constructor(
     supabase: Supabase,
