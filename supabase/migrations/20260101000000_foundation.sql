@@ -213,6 +213,9 @@ begin
   if to_regclass(format('private.%I', v_name)) is not null then
     return false;
   end if;
+  -- A writer that has already chosen the default partition for its row would find that the row belongs
+  -- elsewhere once the month exists; so writers wait, at the parent, until it does.
+  execute format('lock table %s in share row exclusive mode', add_month_partition.parent);
   execute format(
     'select exists (select from private.%I where id >= %L and id < %L)', v_default, v_from, v_to)
   into v_strays;
@@ -224,7 +227,6 @@ begin
   end if;
   -- Rows of this month wait in the default partition: move them to a table of its own and attach that.
   -- Without the replica role the delete would cascade to children and fire counters and audit.
-  execute format('lock table private.%I in access exclusive mode', v_default);
   execute format(
     'create table private.%I (like %s including all)', v_name, add_month_partition.parent);
   -- Generated columns refuse values; they come out the same in the new table.
@@ -352,6 +354,8 @@ begin
       order by m.month
     loop
       begin
+        -- Nothing may come in between the counting and the end; detaching needs this lock anyway.
+        execute format('lock table %s in access exclusive mode', v_policy.parent);
         if v_policy.before_drop is not null then
           execute format('select %s(%L::regclass)', v_policy.before_drop, v_partition);
         end if;
