@@ -390,10 +390,11 @@ create table private.execution_totals (
   root_runs bigint not null default 0,
   reserved_usd numeric not null default 0,
   cost_usd numeric not null default 0,
+  tokens bigint not null default 0,
   primary key (organization_id, month, shard)
 ) with (fillfactor = 50);
 comment on table private.execution_totals is
-  'Per organization and month (UTC, by the start of the run): root runs, dollars reserved by live runs, dollars spent by finished ones.';
+  'Per organization and month (UTC, by the start of the run): root runs, dollars reserved by live runs, dollars spent and tokens used by finished ones.';
 
 create function private.tg_executions__totals() returns trigger
 language plpgsql security definer
@@ -403,25 +404,27 @@ declare
   v_run public.executions := case when tg_op = 'DELETE' then old else new end;
 begin
   insert into private.execution_totals as t
-    (organization_id, month, shard, root_runs, reserved_usd, cost_usd)
+    (organization_id, month, shard, root_runs, reserved_usd, cost_usd, tokens)
   select
     v_run.organization_id,
     date_trunc('month', v_run.created_at at time zone 'UTC'),
     pg_backend_pid() % 8,
     (tg_op = 'INSERT' and v_run.parent_execution_id is null)::integer,
     case when tg_op = 'INSERT' then new.reserved_usd else -old.reserved_usd end,
-    case when tg_op = 'UPDATE' then coalesce(new.cost_usd, 0) else 0 end
+    case when tg_op = 'UPDATE' then coalesce(new.cost_usd, 0) else 0 end,
+    case when tg_op = 'UPDATE' then new.total_tokens else 0 end
   from public.organizations as o
   where o.id = v_run.organization_id
   on conflict (organization_id, month, shard) do update
   set root_runs = t.root_runs + excluded.root_runs,
     reserved_usd = t.reserved_usd + excluded.reserved_usd,
-    cost_usd = t.cost_usd + excluded.cost_usd;
+    cost_usd = t.cost_usd + excluded.cost_usd,
+    tokens = t.tokens + excluded.tokens;
   return null;
 end
 $$;
 comment on function private.tg_executions__totals() is
-  'A new run counts and reserves; a finished one gives its reservation back and adds its cost; a deleted live one gives back.';
+  'A new run counts and reserves; a finished one gives its reservation back and adds its cost and tokens; a deleted live one gives back.';
 
 create trigger _300_totals_on_insert after insert on public.executions
   for each row execute function private.tg_executions__totals();

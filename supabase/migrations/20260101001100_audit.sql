@@ -381,5 +381,9 @@ create trigger _900_audit after insert or update or delete on public.integration
 create trigger _900_audit after insert or update or delete on public.webhooks
   for each row execute function private.tg_audit('webhook', 'organization_id', 'total_deliveries',
     'successful_deliveries', 'failed_deliveries', 'last_delivery_at', 'last_delivery_status', 'failing_since');
+create trigger _900_audit after insert or update or delete on public.subscriptions
+  for each row execute function private.tg_audit('subscription', 'organization_id');
+create trigger _900_audit after insert or update or delete on public.invoices
+  for each row execute function private.tg_audit('invoice', 'organization_id');
 
 -- migrate:down
