@@ -75,7 +75,9 @@ async function run({ name, command, report }: Part): Promise<Outcome> {
   const outcome = count(name, code, report);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const verdict = outcome.failed === 0 ? 'ok' : 'FAILED';
-  console.log(`${verdict} ${name}: ${outcome.passed} passed, ${outcome.failed} failed (${seconds} s)`);
+  console.log(
+    `${verdict} ${name}: ${outcome.passed} passed, ${outcome.failed} failed (${seconds} s)`,
+  );
   if (outcome.failed > 0) console.log(Buffer.concat(printed).toString());
   return outcome;
 }
