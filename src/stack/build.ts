@@ -11,7 +11,7 @@ import { PROJECT } from './settings.ts';
 const MARK = join(PROJECT, 'build', '.sources');
 const SOURCES = ['src', 'static', 'package-lock.json', 'svelte.config.js', 'vite.config.ts'];
 /** Programs of their own, of which the web app uses nothing. */
-const NOT_OURS = ['src/stack', 'src/worker'];
+const NOT_OURS = ['src/cli', 'src/stack', 'src/worker'];
 
 /** Builds the web app into build/ unless that is up to date. `log` is told of it, line by line. */
 export async function buildWebApp(
