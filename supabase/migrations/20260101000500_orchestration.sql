@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- Orchestration: what runs agents together and again. Teams of agents, workflows as graphs, schedules.
--- run_team() and run_workflow() stand in the executions context, which also carries schedules out.
+-- run_team(), run_workflow() and what carries schedules out stand in the executions context.
 --
 -- Shared rules of access: viewers read, members create and edit, whoever made something or an admin
 -- deletes it. Teams, workflows and what hangs on them are always visible to their whole organization.
@@ -55,7 +55,8 @@ create table public.teams (
   created_by_id uuid not null default auth.uid() references public.profiles,
   name text not null
     constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
-  slug text collate "C" not null
+  -- Left out, it is made by the trigger below.
+  slug text collate "C" not null default ''
     constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   description text not null default ''
     constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
@@ -126,7 +127,8 @@ comment on column public.teams.leader_prompt is 'What the leader is told beyond 
 create table public.team_agents (
   team_id uuid not null,
   agent_id uuid not null,
-  organization_id uuid not null,
+  -- The team's, filled in by the trigger below.
+  organization_id uuid not null default '00000000-0000-0000-0000-000000000000',
   position integer not null
     constraint position_is_not_negative check (position >= 0),
   created_at timestamptz not null default now(),
@@ -317,7 +319,8 @@ create table public.workflows (
   created_by_id uuid not null default auth.uid() references public.profiles,
   name text not null
     constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
-  slug text collate "C" not null
+  -- Left out, it is made by the trigger below.
+  slug text collate "C" not null default ''
     constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   description text not null default ''
     constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
@@ -601,6 +604,8 @@ alter table public.schedules enable row level security;
 create index schedules_list_idx on public.schedules (organization_id, created_at desc, id);
 -- What is due, in order.
 create index schedules_due_idx on public.schedules (next_run_at) where enabled and next_run_at is not null;
+-- Those that ran in the future, before the clock was set back.
+create index schedules_last_run_at_idx on public.schedules (last_run_at) where enabled;
 create index schedules_agent_id_idx on public.schedules (agent_id, organization_id) where agent_id is not null;
 create index schedules_team_id_idx on public.schedules (team_id, organization_id) where team_id is not null;
 create index schedules_workflow_id_idx on public.schedules (workflow_id, organization_id) where workflow_id is not null;
@@ -680,14 +685,18 @@ begin
       hint = 'Use an IANA name such as Europe/Berlin.';
   end if;
   -- What was due while a schedule was off, or before it was edited, is not made up for.
-  new.next_run_at := private.next_run_at(
-    new, greatest(now(), new.last_run_at, new.starts_at - interval '1 microsecond'));
-  new.consecutive_failures := 0;
+  if new.enabled then
+    new.next_run_at := private.next_run_at(
+      new, greatest(now(), new.starts_at - interval '1 microsecond'));
+    new.consecutive_failures := 0;
+  else
+    new.next_run_at := null;
+  end if;
   return new;
 end
 $$;
 comment on function private.tg_schedules__plan() is
-  'Before insert and every edit: the time zone exists, and next_run_at is the first slot from now on.';
+  'Before insert and every edit: the time zone exists, and next_run_at is the first slot from now on; none while it is off. Whoever edits a schedule or switches it on again gives it another ten tries.';
 
 create trigger _100_plan before insert or update of enabled, frequency, interval, time_of_day, days_of_week,
   day_of_month, timezone, starts_at, ends_at on public.schedules
@@ -750,7 +759,10 @@ comment on column public.schedules.starts_at is 'The anchor that intervals count
 comment on column public.schedules.ends_at is 'Nothing runs after it.';
 comment on column public.schedules.input is 'What each run gets, as run_agent, run_team and run_workflow take it.';
 comment on column public.schedules.overlap is 'What happens to a slot while the run before it still goes on.';
-comment on column public.schedules.next_run_at is 'Null when nothing is to come.';
+comment on column public.schedules.last_run_at is 'When a slot was last carried out, whatever came of it.';
+comment on column public.schedules.next_run_at is 'Null when nothing is to come: it is over, or off.';
+comment on column public.schedules.consecutive_failures is
+  'Runs in a row that failed or were refused; at ten it is paused, with notice to its creator.';
 
 create function public.preview_schedule(schedule_id uuid, count integer default 5) returns setof timestamptz
 language plpgsql stable
@@ -801,6 +813,8 @@ alter table public.schedule_runs enable row level security;
 
 -- The slot that a run came from, when it ends.
 create index schedule_runs_execution_id_idx on public.schedule_runs (execution_id) where execution_id is not null;
+-- forget_schedule_runs().
+create index schedule_runs_created_at_idx on public.schedule_runs (created_at);
 
 -- NOTE: written by the platform alone.
 grant select on public.schedule_runs to authenticated;
@@ -811,7 +825,19 @@ create policy schedule_runs_select_scope on public.schedule_runs as restrictive 
   using ((select private.has_scope('orchestration:read')));
 
 comment on table public.schedule_runs is
-  E'The history of a schedule, one row a slot.\nstarted: see the execution. skipped: the run before it still went on. refused: it could not start, for the reason given.';
+  E'The history of a schedule, one row a slot, kept for a year.\nstarted: see the execution. skipped: the run before it still went on. refused: it could not start, for the reason given.';
+comment on column public.schedule_runs.due_at is 'The slot, or the first of several that were missed together.';
+comment on column public.schedule_runs.error_code is 'Why it was refused: docs/error-codes.md says what to do.';
+
+create function private.forget_schedule_runs() returns void
+language sql volatile
+set search_path = ''
+as $$
+  delete from public.schedule_runs as r where r.created_at < now() - interval '1 year'
+$$;
+comment on function private.forget_schedule_runs() is 'Upkeep: the history of schedules is kept for a year.';
+insert into private.upkeep_tasks (name, task, every)
+values ('forget schedule runs', 'private.forget_schedule_runs()', interval '1 day');
 
 -- ---------------------------------------------------------------------------------------------------
 -- Deleting and restoring teams and workflows

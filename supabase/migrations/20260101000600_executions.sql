@@ -1,12 +1,15 @@
 -- migrate:up
 
--- Executions: runs of agents. People ask for one (run_agent), a worker claims it under a lease and
+-- Executions: runs of agents, teams and workflows. People ask for one (run_agent, run_team,
+-- run_workflow, send_message), schedules do so in their name, a worker claims it under a lease and
 -- records what it does (steps, logs, events, artifacts, approvals), and the database alone decides
 -- what a run may become, who sees it, what it may cost and what it did cost.
 --
 -- One lock rules a run: whoever changes its status, its lease or its numbered children first locks its
 -- row in public.executions. A claim, which starts at the queue, takes both rows without waiting; so
--- nothing here can deadlock with it.
+-- nothing here can deadlock with it. What hangs together with a run is locked after it, always in this
+-- order: runs, conversations, schedules, the admission of the organization, its totals. The numbers of
+-- the triggers follow it; whoever ends several runs at once calls lock_ends() before the first.
 
 -- ===================================================================================================
 -- Models and their prices
@@ -135,23 +138,30 @@ comment on function private.model_cost(text, integer, integer, integer) is
 -- Executions
 -- ===================================================================================================
 
--- One row is one run. It outlives the agent that it ran, so agent, version and organization are plain
--- ids; it is paid by the agent's organization and read by whoever asked for it, by the agent's creator
--- and by the organization's admins.
+-- One row is one run. It outlives what it ran, so agent, team, workflow, version, conversation and
+-- organization are plain ids; it is paid by the agent's organization and read by whoever asked for it,
+-- by who made what it ran, and by the organization's admins. What is said in a conversation is read by
+-- its user alone: others get public.execution_usage.
 create table public.executions (
   id uuid not null default private.uuid_v7() primary key,
   organization_id uuid not null,
   user_id uuid not null references public.profiles (id),
   agent_id uuid,
+  team_id uuid,
+  workflow_id uuid,
   target_type text not null generated always as (
     case
       when agent_id is not null then 'agent'
+      when team_id is not null then 'team'
+      when workflow_id is not null then 'workflow'
     end) stored,
-  target_id uuid not null generated always as (coalesce(agent_id)) stored,
+  target_id uuid not null generated always as (coalesce(agent_id, team_id, workflow_id)) stored,
   agent_version_id uuid,
+  workflow_version_id uuid,
   trigger_source text not null default 'user'
     check (trigger_source in ('user', 'api', 'schedule', 'webhook', 'eval', 'agent')),
   session_id uuid,
+  conversation_id uuid,
   parent_execution_id uuid,
   retry_of_id uuid,
   input jsonb not null default '{}',
@@ -181,11 +191,12 @@ create table public.executions (
   trace_id text not null default replace(gen_random_uuid()::text, '-', '')
     check (trace_id ~ '^[0-9a-f]{32}$' and trace_id !~ '^0{32}$'),
   credited_agent_id uuid,
-  constraint one_target check (
-    num_nonnulls(
-      agent_id
-    ) = 1),
+  constraint one_target check (num_nonnulls(agent_id, team_id, workflow_id) = 1),
   constraint an_agent_runs_in_a_version check ((agent_id is null) = (agent_version_id is null)),
+  constraint a_workflow_runs_in_a_version
+    check ((workflow_id is null) = (workflow_version_id is null)),
+  constraint a_conversation_is_a_session check (conversation_id is null or session_id = conversation_id),
+  constraint a_conversation_is_with_an_agent check (conversation_id is null or agent_id is not null),
   constraint a_failure_has_a_code check ((status = 'failed') = (error_code is not null)),
   constraint a_finished_run_has_an_end
     check ((status in ('completed', 'failed', 'cancelled')) = (completed_at is not null)),
@@ -203,13 +214,21 @@ create index executions_agent_id_idx on public.executions (agent_id, id desc);
 -- Whether an agent runs right now (runtime_status).
 create index executions_live_agent_id_idx on public.executions (agent_id)
   where status in ('pending', 'running', 'waiting');
+-- The runs of one team, of one workflow, newest first.
+create index executions_team_id_idx on public.executions (team_id, id desc)
+  where team_id is not null;
+create index executions_workflow_id_idx on public.executions (workflow_id, id desc)
+  where workflow_id is not null;
+-- What answers in a conversation right now, and what waits for its turn.
+create index executions_live_conversation_id_idx on public.executions (conversation_id)
+  where conversation_id is not null and status in ('pending', 'running', 'waiting');
 -- One's own runs, newest first.
 create index executions_user_id_idx on public.executions (user_id, id desc);
 -- The runs that a run started.
 create index executions_parent_execution_id_idx on public.executions (parent_execution_id)
   where parent_execution_id is not null;
 
--- NOTE: select only. Runs begin in run_agent and change through the functions below.
+-- NOTE: select only. Runs begin and change through the functions below.
 grant select on public.executions to authenticated;
 
 create policy executions_select_reader on public.executions
@@ -219,22 +238,35 @@ create policy executions_select_reader on public.executions
       -- A key acts in its own organization only; without one, what is one's own stays readable.
       and ((select private.has_scope('personal'))
         or organization_id = any (array(select private.my_organization_ids('viewer')))))
-    or organization_id = any (array(select private.my_organization_ids('admin')))
-    or (organization_id = any (array(select private.my_organization_ids('member')))
-      and exists (
-        select from public.agents as a
-        where a.id = executions.agent_id and a.created_by_id = (select auth.uid())))
+    or (conversation_id is null
+      and organization_id = any (array(select private.my_organization_ids('admin'))))
+    or (conversation_id is null
+      and organization_id = any (array(select private.my_organization_ids('member')))
+      and (
+        exists (
+          select from public.agents as a
+          where a.id = executions.agent_id and a.created_by_id = (select auth.uid()))
+        or exists (
+          select from public.teams as t
+          where t.id = executions.team_id and t.created_by_id = (select auth.uid()))
+        or exists (
+          select from public.workflows as w
+          where w.id = executions.workflow_id and w.created_by_id = (select auth.uid()))))
   );
 create policy executions_select_scope on public.executions
   as restrictive for select to authenticated
-  using ((select private.has_scope('executions:read')));
+  using (
+    (select private.has_scope('executions:read'))
+    and (conversation_id is null or (select private.has_scope('conversations:read'))));
 
 comment on table public.executions is
-  'Runs. Read your own, those of agents you created, and as an admin all of the organization; newest first is order=id.desc. Started by run_agent.';
-comment on column public.executions.target_type is 'What runs: agent.';
+  'Runs. Read your own, those of agents, teams and workflows you created, and as an admin all of the organization, but of conversations only your own; newest first is order=id.desc. Started by run_agent, run_team, run_workflow and send_message.';
+comment on column public.executions.target_type is 'What runs: agent, team or workflow.';
 comment on column public.executions.target_id is 'The id of what runs.';
+comment on column public.executions.workflow_version_id is 'The version of the workflow that it follows.';
 comment on column public.executions.trigger_source is 'Who or what asked for it: user, api (with an API key), schedule, webhook, eval, agent.';
 comment on column public.executions.session_id is 'Runs of one session share memory.';
+comment on column public.executions.conversation_id is 'The conversation in which it answers; also its session.';
 comment on column public.executions.parent_execution_id is 'The run that started this one.';
 comment on column public.executions.retry_of_id is 'The run that this one repeats.';
 comment on column public.executions.input is '{"message": "...", "parameters": {"name": value}}, defaults filled in.';
@@ -347,8 +379,20 @@ begin
   if tg_op = 'DELETE' then
     delete from private.execution_queue as q where q.execution_id = old.id;
   elsif new.status = 'pending' then
-    insert into private.execution_queue (execution_id, organization_id)
-    values (new.id, new.organization_id)
+    insert into private.execution_queue (execution_id, organization_id, available_at)
+    values (
+      new.id,
+      new.organization_id,
+      -- One answer at a time: the end of the one before makes it available. Whoever inserts holds the
+      -- lock on the conversation.
+      case
+        when tg_op = 'INSERT' and new.conversation_id is not null and exists (
+          select from public.executions as e
+          where e.conversation_id = new.conversation_id
+            and e.status in ('pending', 'running', 'waiting')
+            and e.id <> new.id) then 'infinity'
+        else now()
+      end)
     on conflict (execution_id) do update
     set available_at = excluded.available_at,
       worker = null,
@@ -396,6 +440,37 @@ create table private.execution_totals (
 comment on table private.execution_totals is
   'Per organization and month (UTC, by the start of the run): root runs, dollars reserved by live runs, dollars spent and tokens used by finished ones.';
 
+create table private.execution_totals_archive (
+  organization_id uuid not null references public.organizations (id) on delete cascade,
+  month date not null,
+  root_runs bigint not null,
+  cost_usd numeric not null,
+  primary key (organization_id, month)
+);
+comment on table private.execution_totals_archive is
+  'What runs that are gone have added to the totals: a recount is archive plus living rows.';
+
+create function private.archive_execution_totals(
+  organization_id uuid,
+  month date,
+  root_runs bigint,
+  cost_usd numeric
+) returns void
+language sql volatile
+set search_path = ''
+as $$
+  insert into private.execution_totals_archive as t (organization_id, month, root_runs, cost_usd)
+  select o.id, archive_execution_totals.month, archive_execution_totals.root_runs,
+    archive_execution_totals.cost_usd
+  from public.organizations as o
+  where o.id = archive_execution_totals.organization_id
+  on conflict (organization_id, month) do update
+  set root_runs = t.root_runs + excluded.root_runs,
+    cost_usd = t.cost_usd + excluded.cost_usd
+$$;
+comment on function private.archive_execution_totals(uuid, date, bigint, numeric) is
+  'Keeps what runs that are about to go have added to the totals.';
+
 create function private.tg_executions__totals() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -403,6 +478,19 @@ as $$
 declare
   v_run public.executions := case when tg_op = 'DELETE' then old else new end;
 begin
+  if tg_op = 'DELETE' then
+    perform private.archive_execution_totals(
+      old.organization_id,
+      date_trunc('month', old.created_at at time zone 'UTC')::date,
+      (old.parent_execution_id is null)::integer,
+      case when old.completed_at is not null then coalesce(old.cost_usd, 0) else 0 end);
+    if old.credited_agent_id is not null and old.status = 'completed' then
+      perform private.archive_agent_count(old.credited_agent_id, 'total_uses', 1);
+    end if;
+    if old.completed_at is not null then
+      return null;
+    end if;
+  end if;
   insert into private.execution_totals as t
     (organization_id, month, shard, root_runs, reserved_usd, cost_usd, tokens)
   select
@@ -424,7 +512,7 @@ begin
 end
 $$;
 comment on function private.tg_executions__totals() is
-  'A new run counts and reserves; a finished one gives its reservation back and adds its cost and tokens; a deleted live one gives back.';
+  'A new run counts and reserves; a finished one gives its reservation back and adds its cost and tokens; a deleted one stays counted, and gives back what it still held.';
 
 create trigger _300_totals_on_insert after insert on public.executions
   for each row execute function private.tg_executions__totals();
@@ -432,8 +520,16 @@ create trigger _300_totals after update of status on public.executions
   for each row when (old.completed_at is null and new.completed_at is not null)
   execute function private.tg_executions__totals();
 create trigger _300_totals_on_delete after delete on public.executions
-  for each row when (old.completed_at is null)
-  execute function private.tg_executions__totals();
+  for each row execute function private.tg_executions__totals();
+
+create function private.admission_lock(organization_id uuid) returns bigint
+language sql immutable
+set search_path = ''
+as $$
+  select hashtextextended('admit_execution ' || admission_lock.organization_id, 0)
+$$;
+comment on function private.admission_lock(uuid) is
+  'The advisory lock under which runs of an organization are admitted.';
 
 create function private.admit_execution(
   organization_id uuid,
@@ -444,7 +540,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_lock bigint := hashtextextended('admit_execution ' || admit_execution.organization_id, 0);
+  v_lock bigint := private.admission_lock(admit_execution.organization_id);
   v_organization public.organizations;
   v_month date := date_trunc('month', now() at time zone 'UTC');
   v_runs bigint;
@@ -852,24 +948,48 @@ create trigger _600_close_approvals after update of status on public.executions
   for each row when (old.status = 'waiting' and new.completed_at is not null)
   execute function private.tg_executions__close_approvals();
 
+create function private.lock_ends(execution_ids uuid[]) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from public.conversations as c
+  where c.id in (
+    select e.conversation_id from public.executions as e where e.id = any (lock_ends.execution_ids))
+  order by c.id
+  for no key update;
+  perform from public.schedules as s
+  where s.id in (
+    select r.schedule_id
+    from public.schedule_runs as r
+    where r.execution_id = any (lock_ends.execution_ids))
+  order by s.id
+  for no key update;
+end
+$$;
+comment on function private.lock_ends(uuid[]) is
+  'Locks what the ends of these runs will change besides them, all of it before the first end: each takes the totals of its organization, and nothing may be waited for after that. The caller holds the locks on the runs.';
+
 create function private.expire_approvals() returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_organization_id uuid;
+  v_execution_ids uuid[] := array(
+    select e.id
+    from public.executions as e
+    where e.id in (
+      select a.execution_id
+      from public.execution_approvals as a
+      where a.status = 'pending' and a.expires_at <= now())
+    -- As reap_executions, because each end is booked on its organization's totals.
+    order by e.organization_id, e.id
+    for no key update);
   v_execution_id uuid;
   v_expired integer := 0;
 begin
-  -- In the order of organizations, as reap_executions: each end is booked on its organization's totals.
-  for v_organization_id, v_execution_id in
-    select distinct e.organization_id, e.id
-    from public.execution_approvals as a
-      join public.executions as e on e.id = a.execution_id
-    where a.status = 'pending' and a.expires_at <= now()
-    order by e.organization_id, e.id
-  loop
-    perform from public.executions as e where e.id = v_execution_id for no key update;
+  perform private.lock_ends(v_execution_ids);
+  foreach v_execution_id in array v_execution_ids loop
     update public.execution_approvals as a
     set status = 'expired'
     where a.execution_id = v_execution_id and a.status = 'pending' and a.expires_at <= now();
@@ -949,7 +1069,11 @@ returns table (
   user_id uuid,
   agent_id uuid,
   agent_version_id uuid,
+  team_id uuid,
+  workflow_id uuid,
+  workflow_version_id uuid,
   session_id uuid,
+  conversation_id uuid,
   parent_execution_id uuid,
   trigger_source text,
   input jsonb,
@@ -1020,8 +1144,9 @@ begin
       deadline_at = now() + make_interval(secs => v_run.timeout_seconds)
     where q.execution_id = v_execution_id
     returning q.execution_id, q.fencing_token, v_run.attempt, v_run.max_attempts, q.deadline_at,
-      v_run.organization_id, v_run.user_id, v_run.agent_id, v_run.agent_version_id,
-      v_run.session_id, v_run.parent_execution_id, v_run.trigger_source, v_run.input, v_run.trace_id;
+      v_run.organization_id, v_run.user_id, v_run.agent_id, v_run.agent_version_id, v_run.team_id,
+      v_run.workflow_id, v_run.workflow_version_id, v_run.session_id, v_run.conversation_id,
+      v_run.parent_execution_id, v_run.trigger_source, v_run.input, v_run.trace_id;
 end
 $$;
 comment on function private.claim_execution(text, integer) is
@@ -1355,23 +1480,27 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_lost_ids uuid[] := array(
+    select q.execution_id
+    from private.execution_queue as q
+      join public.executions as e on e.id = q.execution_id
+    where q.fencing_token is not null
+      and (q.lease_expires_at < now() or q.deadline_at + interval '5 seconds' < now())
+    limit 100
+    for update of q skip locked
+    for no key update of e skip locked);
   v_lost record;
-  v_reaped integer := 0;
 begin
+  perform private.lock_ends(v_lost_ids);
   -- In the order of organizations, because each end is booked on its organization's totals.
   for v_lost in
     select q.execution_id, q.worker, q.deadline_at + interval '5 seconds' < now() as is_overdue,
       e.attempt, e.max_attempts
     from private.execution_queue as q
       join public.executions as e on e.id = q.execution_id
-    where q.fencing_token is not null
-      and (q.lease_expires_at < now() or q.deadline_at + interval '5 seconds' < now())
+    where q.execution_id = any (v_lost_ids)
     order by q.organization_id, q.execution_id
-    limit 100
-    for update of q skip locked
-    for no key update of e skip locked
   loop
-    v_reaped := v_reaped + 1;
     if v_lost.is_overdue then
       -- A worker that renews its lease but never ends, or was lost on the last metre.
       perform private.add_log(v_lost.execution_id, 'error', 'The run took longer than it may.');
@@ -1396,7 +1525,7 @@ begin
       where e.id = v_lost.execution_id;
     end if;
   end loop;
-  return v_reaped;
+  return cardinality(v_lost_ids);
 end
 $$;
 comment on function private.reap_executions() is
@@ -1435,25 +1564,140 @@ $$;
 comment on function private.configured_integer(jsonb, text, integer, integer) is
   'A whole number from 1 to the maximum out of an agent''s configuration; the fallback where there is none.';
 
-create function private.reservation(version public.agent_versions, input jsonb) returns numeric
+create function private.reservation_of(
+  model text,
+  prompt_characters bigint,
+  max_tokens integer,
+  max_steps integer
+) returns numeric
 language sql stable
 set search_path = ''
 as $$
   select private.model_cost(
-    version.model,
-    ceil((length(version.system_prompt) + coalesce(length(version.user_prompt_template), 0)
-      + length(reservation.input::text)) / 3.0)::integer,
+    m.id,
+    ceil(reservation_of.prompt_characters / 3.0)::integer,
     0,
-    coalesce(version.max_tokens, m.max_output_tokens)
-      * case
-          when version.tools = '[]' and version.mcp_servers = '[]' then 1
-          else private.configured_integer(version.agent_config, 'max_steps', 10, 100)
-        end)
+    coalesce(reservation_of.max_tokens, m.max_output_tokens) * reservation_of.max_steps)
   from public.models as m
-  where m.id = version.model
+  where m.id = reservation_of.model
+$$;
+comment on function private.reservation_of(text, bigint, integer, integer) is
+  'US dollars to hold back for calls of a model: prompt length / 3 tokens in, max_tokens (the model''s own limit when null) x max_steps out; null when the model has no price.';
+
+create function private.reservation(version public.agent_versions, input jsonb) returns numeric
+language sql stable
+set search_path = ''
+as $$
+  select private.reservation_of(
+    version.model,
+    length(version.system_prompt) + coalesce(length(version.user_prompt_template), 0)
+      + length(reservation.input::text),
+    version.max_tokens,
+    case
+      when version.tools = '[]' and version.mcp_servers = '[]' then 1
+      else private.configured_integer(version.agent_config, 'max_steps', 10, 100)
+    end)
 $$;
 comment on function private.reservation(public.agent_versions, jsonb) is
-  'US dollars to hold back for a run: prompt length / 3 tokens in, max_tokens x max_steps out; null when the model has no price. Without tools there is one step.';
+  'US dollars to hold back for a run of an agent; without tools there is one step.';
+
+create function private.leader_reservation(team public.teams, input jsonb) returns numeric
+language sql stable
+set search_path = ''
+as $$
+  select private.reservation_of(
+    team.leader_model,
+    length(team.leader_prompt) + length(leader_reservation.input::text),
+    null,
+    case team.type when 'coordinate' then 10 else 1 end)
+$$;
+comment on function private.leader_reservation(public.teams, jsonb) is
+  'US dollars to hold back for a team''s leader, its members aside: one step to choose or to compare, ten to coordinate.';
+
+create function private.parts_of_run(run public.executions)
+returns table (kind text, id uuid, parent_id uuid, place bigint)
+language plpgsql stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+    with recursive part (kind, id, parent_id, place, definition) as (
+      select t.kind, t.id, null::uuid, 1::bigint, t.definition
+      from (values
+        ('agent', run.agent_id, null),
+        ('team', run.team_id, null),
+        ('workflow', run.workflow_id, (
+          select v.definition
+          from public.workflow_versions as v
+          where v.id = run.workflow_version_id))) as t (kind, id, definition)
+      where t.id is not null
+      -- Not `union all`: what is nested in two places is opened once, and a circle ends.
+      union
+      select c.kind, c.id, p.id, c.place,
+        case c.kind
+          when 'workflow' then (select w.definition from public.workflows as w where w.id = c.id)
+        end
+      from part as p
+        cross join lateral (
+          select 'agent' as kind, m.agent_id as id, m.position::bigint as place
+          from public.team_agents as m
+          where p.kind = 'team' and m.team_id = p.id
+          union all
+          select r.kind, (n.node -> 'data' ->> r.key)::uuid, n.place
+          from jsonb_array_elements(p.definition -> 'nodes') with ordinality as n (node, place)
+            cross join (values
+              ('agent', 'agent_id'), ('team', 'team_id'), ('workflow', 'workflow_id')) as r (kind, key)
+          where n.node -> 'data' ->> r.key is not null
+        ) as c
+    )
+    select p.kind, p.id, p.parent_id, p.place from part as p;
+end
+$$;
+comment on function private.parts_of_run(public.executions) is
+  'The agent, team or workflow that a run is of, and everything in it: one row for each member of a team and each node of a workflow. A team or workflow that is nested twice is opened once.';
+
+create function private.require_parts(run public.executions) returns void
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_part record;
+begin
+  -- Whoever runs a team or a workflow runs its agents: each must be one that the caller may run.
+  perform private.require_agent(a.id, 'run')
+  from (
+    select distinct p.id from private.parts_of_run(run) as p where p.kind = 'agent' order by p.id
+  ) as a;
+  for v_part in
+    select p.kind, p.id, t.name,
+      coalesce(t.deleted_at is null, false) as is_there,
+      p.kind = 'workflow' and not t.is_active as is_off,
+      p.kind = 'team' and not exists (
+        select from public.team_agents as m where m.team_id = p.id) as is_empty
+    from private.parts_of_run(run) as p
+      left join (
+        select t.id, t.name, t.deleted_at, true as is_active from public.teams as t
+        union all
+        select w.id, w.name, w.deleted_at, w.is_active from public.workflows as w
+      ) as t on t.id = p.id
+    where p.kind <> 'agent'
+  loop
+    if not v_part.is_there then
+      raise sqlstate 'PT404' using message = format('A %s that this would run is gone.', v_part.kind),
+        detail = v_part.kind || '_not_found', hint = 'Restore it, or take it out.';
+    elsif v_part.is_off then
+      raise sqlstate 'PT409' using message = format('The workflow %s is switched off.', v_part.name),
+        detail = 'workflow_not_active', hint = 'Whoever may edit it can activate it again.';
+    elsif v_part.is_empty then
+      raise sqlstate 'PT409' using message = format('The team %s has no members.', v_part.name),
+        detail = 'team_empty', hint = 'Add an agent to it.';
+    end if;
+  end loop;
+end
+$$;
+comment on function private.require_parts(public.executions) is
+  'Refuses a run of which some part is gone, switched off, empty, or an agent that the caller may not run.';
 
 create function private.enqueue_execution(run public.executions) returns public.executions
 language plpgsql
@@ -1461,49 +1705,73 @@ set search_path = ''
 as $$
 declare
   v_run public.executions := enqueue_execution.run;
-  v_version public.agent_versions;
-  v_agent_status text;
+  v_has_budget boolean := exists (
+    select from public.organizations as o
+    where o.id = v_run.organization_id and o.monthly_budget_usd is not null);
+  v_call record;
 begin
-  select a.status into v_agent_status from public.agents as a where a.id = v_run.agent_id;
-  if v_agent_status in ('paused', 'archived') then
-    raise sqlstate 'PT409' using message = format('This agent is %s.', v_agent_status),
-      detail = 'agent_not_active', hint = 'Whoever may edit it can activate it again.';
-  end if;
-  select * into strict v_version
-  from public.agent_versions as v where v.id = v_run.agent_version_id;
-
-  v_run.reserved_usd := private.reservation(v_version, v_run.input);
-  if v_run.reserved_usd is null
-    and v_version.model not like 'openai-compatible/%'
-    and exists (
-      select from public.organizations as o
-      where o.id = v_run.organization_id and o.monthly_budget_usd is not null) then
-    raise sqlstate 'PT409'
-      using message = format('The price of %s is not known, and the organization has a budget.', v_version.model),
-        detail = 'model_price_unknown',
-        hint = 'Choose a model from the list of models, or let the operator add its price.';
-  end if;
+  v_run.reserved_usd := 0;
+  for v_call in
+    with part as (select p.kind, p.id from private.parts_of_run(v_run) as p)
+    select a.name, a.status, v.id is not null as is_published, v.model,
+      private.reservation(v, v_run.input) as usd
+    from part as p
+      join public.agents as a on a.id = p.id
+      left join public.agent_versions as v
+        on v.id = coalesce(v_run.agent_version_id, a.current_version_id)
+    where p.kind = 'agent'
+    union all
+    select t.name, 'active', true, t.leader_model, private.leader_reservation(t, v_run.input)
+    from part as p
+      join public.teams as t on t.id = p.id
+    where p.kind = 'team'
+  loop
+    if v_call.status in ('paused', 'archived') then
+      raise sqlstate 'PT409' using message = format('%s is %s.', v_call.name, v_call.status),
+        detail = 'agent_not_active', hint = 'Whoever may edit the agent can activate it again.';
+    elsif not v_call.is_published then
+      raise sqlstate 'PT409'
+        using message = format('%s has no published version yet.', v_call.name),
+          detail = 'agent_not_published', hint = 'Publish a version of the agent.';
+    elsif v_call.usd is null and v_has_budget
+      and v_call.model not like 'openai-compatible/%' then
+      raise sqlstate 'PT409'
+        using message = format('The price of %s is not known, and the organization has a budget.', v_call.model),
+          detail = 'model_price_unknown',
+          hint = 'Choose a model from the list of models, or let the operator add its price.';
+    end if;
+    v_run.reserved_usd := v_run.reserved_usd + coalesce(v_call.usd, 0);
+  end loop;
 
   -- Last, because from here to the commit others of the organization may wait.
   perform private.admit_execution(
-    v_run.organization_id, v_run.parent_execution_id is null, coalesce(v_run.reserved_usd, 0));
+    v_run.organization_id, v_run.parent_execution_id is null, v_run.reserved_usd);
   insert into public.executions
-    (id, organization_id, user_id, agent_id, agent_version_id, trigger_source, session_id,
-     parent_execution_id, retry_of_id, input, timeout_seconds, reserved_usd, trace_id,
-     credited_agent_id)
+    (id, organization_id, user_id, agent_id, agent_version_id, team_id, workflow_id,
+     workflow_version_id, trigger_source, session_id, conversation_id, parent_execution_id,
+     retry_of_id, input, timeout_seconds, reserved_usd, trace_id, credited_agent_id)
   values (
     coalesce(v_run.id, private.uuid_v7()),
     v_run.organization_id,
     v_run.user_id,
     v_run.agent_id,
     v_run.agent_version_id,
+    v_run.team_id,
+    v_run.workflow_id,
+    v_run.workflow_version_id,
     v_run.trigger_source,
     v_run.session_id,
+    v_run.conversation_id,
     v_run.parent_execution_id,
     v_run.retry_of_id,
     v_run.input,
-    private.configured_integer(v_version.agent_config, 'timeout_seconds', 600, 86400),
-    coalesce(v_run.reserved_usd, 0),
+    -- Several agents, one after the other, get an hour.
+    coalesce(
+      (select private.configured_integer(v.agent_config, 'timeout_seconds', 600, 86400)
+       from public.agent_versions as v
+       where v.id = v_run.agent_version_id),
+      3600),
+    v_run.reserved_usd,
     coalesce(v_run.trace_id, replace(gen_random_uuid()::text, '-', '')),
     case
       when not exists (
@@ -1516,7 +1784,33 @@ begin
 end
 $$;
 comment on function private.enqueue_execution(public.executions) is
-  'Admits one run (active agent, quota, budget) and puts it into the queue. Who calls it has authenticated, authorised and validated.';
+  'Admits one run (active agents, quota, budget) and puts it into the queue. It reserves the sum over its agents, one for each member of a team and each node of a workflow, and the leaders of its teams. Who calls it has authenticated, authorised and validated.';
+
+create function private.act_as(user_id uuid, trigger_source text) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform set_config(
+    'request.jwt.claims',
+    jsonb_build_object(
+      'sub', act_as.user_id, 'role', 'authenticated', 'agentry_trigger', act_as.trigger_source)::text,
+    true);
+end
+$$;
+comment on function private.act_as(uuid, text) is
+  'For what the platform does in a person''s name: until the end of the transaction, or until somebody sets the claims again, the caller is that person, and runs say what triggered them.';
+
+create function private.trigger_source() returns text
+language sql stable
+set search_path = ''
+as $$
+  select case
+    when private.request_api_key() is not null then 'api'
+    else coalesce(auth.jwt() ->> 'agentry_trigger', 'user')
+  end
+$$;
+comment on function private.trigger_source() is 'What a run that the caller starts names as its trigger.';
 
 -- ===================================================================================================
 -- Idempotency
@@ -1601,6 +1895,28 @@ values ('forget idempotency keys', 'private.forget_idempotency_keys()', interval
 -- What people call
 -- ===================================================================================================
 
+create function private.require_input(input jsonb) returns void
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(require_input.input) is distinct from 'object'
+    or exists (
+      select from jsonb_each(require_input.input) as i (name, value)
+      where i.name not in ('message', 'parameters')
+        or jsonb_typeof(i.value) <> case i.name when 'message' then 'string' else 'object' end) then
+    raise sqlstate 'PT400' using message = 'The input is not of the form that agents take.',
+      detail = 'input_invalid',
+      hint = 'Send {"message": "...", "parameters": {"name": value}}; both may be left out.';
+  end if;
+  if octet_length(require_input.input::text) > 1048576 then
+    raise sqlstate 'PT413' using message = 'The input is larger than 1 MB.',
+      detail = 'input_too_large', hint = 'Shorten it, or store it as a file that the agent reads.';
+  end if;
+end
+$$;
+comment on function private.require_input(jsonb) is 'Refuses what is not of the form of a run''s input.';
+
 create function private.run_agent(
   agent_id uuid,
   input jsonb,
@@ -1640,20 +1956,7 @@ begin
     raise sqlstate 'PT400' using message = 'A run takes the draft or a version, not both.',
       detail = 'input_invalid', hint = 'Leave out draft or version_id.';
   end if;
-  if jsonb_typeof(run_agent.input) is distinct from 'object'
-    or exists (
-      select from jsonb_each(run_agent.input) as i (name, value)
-      where i.name not in ('message', 'parameters')
-        or jsonb_typeof(i.value) <> case i.name when 'message' then 'string' else 'object' end) then
-    raise sqlstate 'PT400' using message = 'The input is not of the form that agents take.',
-      detail = 'input_invalid',
-      hint = 'Send {"message": "...", "parameters": {"name": value}}; both may be left out.';
-  end if;
-  if octet_length(run_agent.input::text) > 1048576 then
-    raise sqlstate 'PT413' using message = 'The input is larger than 1 MB.',
-      detail = 'input_too_large', hint = 'Shorten it, or store it as a file that the agent reads.';
-  end if;
-
+  perform private.require_input(run_agent.input);
   v_version_id := case
     when run_agent.draft then private.freeze_draft(v_agent.id)
     else coalesce(run_agent.version_id, v_agent.current_version_id)
@@ -1677,7 +1980,7 @@ begin
   v_run.user_id := auth.uid();
   v_run.agent_id := v_agent.id;
   v_run.agent_version_id := v_version.id;
-  v_run.trigger_source := case when private.request_api_key() is null then 'user' else 'api' end;
+  v_run.trigger_source := private.trigger_source();
   v_run.session_id := run_agent.session_id;
   v_run.input := run_agent.input || jsonb_build_object(
     'parameters',
@@ -1706,6 +2009,139 @@ E'Starts a run of an agent and answers with it.\n'
 'input is {"message": "...", "parameters": {"name": value}}. It runs the current version, the one given, or, for editors, the draft. The same idempotency_key within 24 hours answers with the same run. Follow it on the private channel execution:<id>, or by reading executions.';
 grant execute on function public.run_agent(uuid, jsonb, uuid, boolean, uuid, text) to authenticated;
 
+create function private.require_runner(organization_id uuid, kind text) returns void
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_role public.org_role := private.my_role(require_runner.organization_id);
+begin
+  perform private.require_user();
+  if v_role is null then
+    raise sqlstate 'PT404' using message = format('There is no such %s.', kind),
+      detail = kind || '_not_found', hint = 'It may be deleted, or belong to another organization.';
+  elsif v_role < 'member' then
+    raise sqlstate 'PT403' using message = format('Viewers do not run a %s.', kind),
+      detail = 'not_allowed', hint = 'Ask an admin of the organization for the role member.';
+  end if;
+end
+$$;
+comment on function private.require_runner(uuid, text) is
+  'Refuses callers who may not run a team or workflow of the organization; <kind>_not_found to strangers, and when there is no row.';
+
+create function private.run_team(team_id uuid, input jsonb, idempotency_key text)
+returns public.executions
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  v_team public.teams;
+  v_run public.executions;
+  v_first_id uuid;
+begin
+  perform private.require_scope('orchestration:run');
+  select * into v_team
+  from public.teams as t
+  where t.id = run_team.team_id and t.deleted_at is null;
+  perform private.require_runner(v_team.organization_id, 'team');
+
+  if run_team.idempotency_key is not null then
+    v_run.id := private.uuid_v7();
+    v_first_id := private.first_execution(
+      v_team.organization_id, auth.uid(), 'run_team', run_team.idempotency_key,
+      jsonb_build_array(run_team.team_id, run_team.input), v_run.id);
+    if v_first_id is not null then
+      select * into strict v_run from public.executions as e where e.id = v_first_id;
+      return v_run;
+    end if;
+  end if;
+
+  perform private.require_input(run_team.input);
+  v_run.organization_id := v_team.organization_id;
+  v_run.user_id := auth.uid();
+  v_run.team_id := v_team.id;
+  v_run.trigger_source := private.trigger_source();
+  v_run.input := run_team.input;
+  perform private.require_parts(v_run);
+  return private.enqueue_execution(v_run);
+end
+$$;
+comment on function private.run_team(uuid, jsonb, text) is 'Behind public.run_team.';
+grant execute on function private.run_team(uuid, jsonb, text) to authenticated;
+
+create function public.run_team(
+  team_id uuid,
+  input jsonb default '{}',
+  idempotency_key text default null
+) returns public.executions
+language sql volatile
+set search_path = ''
+as $$
+  select * from private.run_team(team_id, input, idempotency_key)
+$$;
+comment on function public.run_team(uuid, jsonb, text) is
+E'Starts a run of a team and answers with it.\n'
+'input is {"message": "...", "parameters": {"name": value}}; each member takes the parameters that it has. Members run in their current versions, and you must be allowed to run each of them. It reserves what the leader and all members may cost.';
+grant execute on function public.run_team(uuid, jsonb, text) to authenticated;
+
+create function private.run_workflow(workflow_id uuid, input jsonb, idempotency_key text)
+returns public.executions
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  v_workflow public.workflows;
+  v_run public.executions;
+  v_first_id uuid;
+begin
+  perform private.require_scope('orchestration:run');
+  select * into v_workflow
+  from public.workflows as w
+  where w.id = run_workflow.workflow_id and w.deleted_at is null;
+  perform private.require_runner(v_workflow.organization_id, 'workflow');
+
+  if run_workflow.idempotency_key is not null then
+    v_run.id := private.uuid_v7();
+    v_first_id := private.first_execution(
+      v_workflow.organization_id, auth.uid(), 'run_workflow', run_workflow.idempotency_key,
+      jsonb_build_array(run_workflow.workflow_id, run_workflow.input), v_run.id);
+    if v_first_id is not null then
+      select * into strict v_run from public.executions as e where e.id = v_first_id;
+      return v_run;
+    end if;
+  end if;
+
+  perform private.require_input(run_workflow.input);
+  v_run.organization_id := v_workflow.organization_id;
+  v_run.user_id := auth.uid();
+  v_run.workflow_id := v_workflow.id;
+  select v.id into strict v_run.workflow_version_id
+  from public.workflow_versions as v
+  where v.workflow_id = v_workflow.id and v.version = v_workflow.version;
+  v_run.trigger_source := private.trigger_source();
+  v_run.input := run_workflow.input;
+  perform private.require_parts(v_run);
+  return private.enqueue_execution(v_run);
+end
+$$;
+comment on function private.run_workflow(uuid, jsonb, text) is 'Behind public.run_workflow.';
+grant execute on function private.run_workflow(uuid, jsonb, text) to authenticated;
+
+create function public.run_workflow(
+  workflow_id uuid,
+  input jsonb default '{}',
+  idempotency_key text default null
+) returns public.executions
+language sql volatile
+set search_path = ''
+as $$
+  select * from private.run_workflow(workflow_id, input, idempotency_key)
+$$;
+comment on function public.run_workflow(uuid, jsonb, text) is
+E'Starts a run of a workflow, as it is now, and answers with it.\n'
+'input is {"message": "...", "parameters": {"name": value}}; each agent takes the parameters that it has. Agents run in their current versions, and you must be allowed to run each of them. It reserves what each agent node may cost once.';
+grant execute on function public.run_workflow(uuid, jsonb, text) to authenticated;
+
 create function private.can_read_execution(execution public.executions) returns boolean
 language plpgsql stable
 set search_path = ''
@@ -1716,11 +2152,21 @@ declare
 begin
   -- The rule of executions_select_reader again, because a definer function reads past policies.
   return (execution.user_id = v_user_id and (private.has_scope('personal') or v_role is not null))
-    or coalesce(v_role >= 'admin', false)
-    or (coalesce(v_role >= 'member', false)
-      and exists (
-        select from public.agents as a
-        where a.id = execution.agent_id and a.created_by_id = v_user_id and a.deleted_at is null));
+    or (execution.conversation_id is null
+      and coalesce(
+        v_role >= 'admin'
+        or (v_role >= 'member' and (
+          exists (
+            select from public.agents as a
+            where a.id = execution.agent_id and a.created_by_id = v_user_id and a.deleted_at is null)
+          or exists (
+            select from public.teams as t
+            where t.id = execution.team_id and t.created_by_id = v_user_id and t.deleted_at is null)
+          or exists (
+            select from public.workflows as w
+            where w.id = execution.workflow_id and w.created_by_id = v_user_id
+              and w.deleted_at is null))),
+        false));
 end
 $$;
 comment on function private.can_read_execution(public.executions) is
@@ -1740,7 +2186,7 @@ begin
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such run.',
       detail = 'execution_not_found',
-      hint = 'Check the id; you see your own runs and those of agents you created.';
+      hint = 'Check the id; you see your own runs and those of what you created.';
   end if;
   return v_run;
 end
@@ -1784,18 +2230,22 @@ as $$
 declare
   v_old public.executions;
   v_new public.executions;
-  v_version public.agent_versions;
 begin
-  perform private.require_scope('agents:run');
   v_old := private.readable_execution(retry_execution.execution_id);
+  perform private.require_scope(case
+    when v_old.conversation_id is not null then 'conversations:run'
+    when v_old.agent_id is not null then 'agents:run'
+    else 'orchestration:run'
+  end);
   if v_old.completed_at is null then
     raise sqlstate 'PT409' using message = format('This run is still %s.', v_old.status),
       detail = 'execution_not_finished', hint = 'Wait for its end, or cancel it.';
   end if;
-  perform private.require_agent(v_old.agent_id, 'run');
-  select * into strict v_version
-  from public.agent_versions as v where v.id = v_old.agent_version_id;
-  if not v_version.is_published then
+  if v_old.agent_id is null then
+    perform private.require_runner(v_old.organization_id, v_old.target_type);
+  elsif exists (
+    select from public.agent_versions as v where v.id = v_old.agent_version_id and not v.is_published
+  ) then
     perform private.require_agent(v_old.agent_id, 'edit');
   end if;
 
@@ -1803,10 +2253,18 @@ begin
   v_new.user_id := auth.uid();
   v_new.agent_id := v_old.agent_id;
   v_new.agent_version_id := v_old.agent_version_id;
-  v_new.trigger_source := case when private.request_api_key() is null then 'user' else 'api' end;
+  v_new.team_id := v_old.team_id;
+  v_new.workflow_id := v_old.workflow_id;
+  v_new.workflow_version_id := v_old.workflow_version_id;
+  v_new.trigger_source := private.trigger_source();
   v_new.session_id := v_old.session_id;
+  v_new.conversation_id := v_old.conversation_id;
   v_new.retry_of_id := v_old.id;
   v_new.input := v_old.input;
+  perform private.require_parts(v_new);
+  if v_old.conversation_id is not null then
+    return private.answer_again(v_new);
+  end if;
   return private.enqueue_execution(v_new);
 end
 $$;
@@ -1821,7 +2279,7 @@ as $$
 $$;
 comment on function public.retry_execution(uuid) is
 E'Repeats a finished run as a new one: same version, same input.\n'
-'It is yours and counts against the quota like any other.';
+'It is yours and counts against the quota like any other. In a conversation, the messages are answered again, when nothing else is being answered.';
 grant execute on function public.retry_execution(uuid) to authenticated;
 
 create function private.decide_approval(
@@ -1890,6 +2348,516 @@ E'Approves or rejects a tool call that a run waits for.\n'
 grant execute on function public.decide_approval(uuid, boolean, jsonb, text) to authenticated;
 
 -- ===================================================================================================
+-- Conversations: each message gets a run at once, so that quota and budget are asked when it is sent.
+-- One of them answers at a time; the others wait in the queue, available at infinity.
+-- ===================================================================================================
+
+create function private.require_attachments(conversation public.conversations, attachments jsonb)
+returns jsonb
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_folder text := conversation.organization_id || '/' || conversation.id || '/';
+  v_known jsonb;
+begin
+  if jsonb_typeof(require_attachments.attachments) is distinct from 'array'
+    or jsonb_array_length(require_attachments.attachments) > 10
+    or exists (
+      select from jsonb_array_elements(require_attachments.attachments) as a (attachment)
+      where jsonb_typeof(a.attachment) <> 'object'
+        or jsonb_typeof(a.attachment -> 'path') is distinct from 'string')
+  then
+    raise sqlstate 'PT400' using message = 'Attachments are a list of at most 10 files.',
+      detail = 'attachment_invalid', hint = 'Send [{"path": "..."}], as uploaded to the bucket attachments.';
+  end if;
+  -- What the message keeps of a file is what Storage knows, not what the sender says.
+  select coalesce(jsonb_agg(
+    jsonb_build_object(
+      'path', o.name,
+      'name', substr(o.name, length(v_folder) + 1),
+      'type', o.metadata ->> 'mimetype',
+      'size_bytes', (o.metadata ->> 'size')::bigint)
+    order by a.place), '[]')
+  into v_known
+  from jsonb_array_elements(require_attachments.attachments) with ordinality as a (attachment, place)
+    join storage.objects as o
+      on o.bucket_id = 'attachments' and o.name = a.attachment ->> 'path'
+  where starts_with(o.name, v_folder);
+  if jsonb_array_length(v_known) < jsonb_array_length(require_attachments.attachments) then
+    raise sqlstate 'PT400' using message = 'One of the attached files is not there.',
+      detail = 'attachment_invalid',
+      hint = format('Upload it to the bucket attachments under %s first.', v_folder);
+  end if;
+  return v_known;
+end
+$$;
+comment on function private.require_attachments(public.conversations, jsonb) is
+  'The attachments of a message as they are kept; refuses files that are not in the conversation''s folder.';
+
+create function private.send_message(
+  conversation_id uuid,
+  content text,
+  attachments jsonb,
+  strategy text
+) returns public.messages
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  v_conversation public.conversations;
+  v_attachments jsonb;
+  v_interrupted uuid[];
+  v_run public.executions;
+  v_message public.messages;
+begin
+  perform private.require_scope('conversations:run');
+  select * into v_conversation
+  from public.conversations as c
+  where c.id = send_message.conversation_id and c.user_id = private.require_user();
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such conversation.',
+      detail = 'conversation_not_found', hint = 'It may be deleted; you see your own only.';
+  end if;
+  perform private.require_agent(v_conversation.agent_id, 'run');
+
+  if send_message.strategy is null
+    or send_message.strategy not in ('enqueue', 'reject', 'interrupt') then
+    raise sqlstate 'PT400' using message = 'There is no such strategy.',
+      detail = 'strategy_unknown', hint = 'Use enqueue, reject or interrupt.';
+  end if;
+  v_attachments := private.require_attachments(v_conversation, send_message.attachments);
+  if coalesce(send_message.content, '') !~ '\S' and v_attachments = '[]' then
+    raise sqlstate 'PT400' using message = 'The message is empty.',
+      detail = 'message_empty', hint = 'Write something, or attach a file.';
+  end if;
+
+  if send_message.strategy = 'interrupt' then
+    v_interrupted := array(
+      select e.id
+      from public.executions as e
+      where e.conversation_id = v_conversation.id and e.status in ('pending', 'running', 'waiting')
+      order by e.id
+      for no key update);
+  end if;
+  perform from public.conversations as c where c.id = v_conversation.id for no key update;
+  if send_message.strategy = 'reject' and private.is_answering(v_conversation.id) then
+    raise sqlstate 'PT409' using message = 'The agent is still answering.',
+      detail = 'conversation_busy', hint = 'Wait for the answer, or send with enqueue or interrupt.';
+  end if;
+
+  v_run.organization_id := v_conversation.organization_id;
+  v_run.user_id := v_conversation.user_id;
+  v_run.agent_id := v_conversation.agent_id;
+  v_run.agent_version_id := v_conversation.agent_version_id;
+  v_run.session_id := v_conversation.id;
+  v_run.conversation_id := v_conversation.id;
+  v_run.trigger_source := private.trigger_source();
+  v_run.input := jsonb_build_object(
+    'message', coalesce(send_message.content, ''),
+    'parameters', v_conversation.parameters);
+  perform private.require_input(v_run.input);
+  v_run := private.enqueue_execution(v_run);
+  insert into public.messages (conversation_id, sender_type, content, attachments, execution_id)
+  values (
+    v_conversation.id, 'user', coalesce(send_message.content, ''), v_attachments, v_run.id)
+  returning * into v_message;
+  -- Last, so that the first to end finds the new message next in line.
+  update public.executions as e set status = 'cancelled' where e.id = any (v_interrupted);
+  return v_message;
+end
+$$;
+comment on function private.send_message(uuid, text, jsonb, text) is 'Behind public.send_message.';
+grant execute on function private.send_message(uuid, text, jsonb, text) to authenticated;
+
+create function public.send_message(
+  conversation_id uuid,
+  content text,
+  attachments jsonb default '[]',
+  strategy text default 'enqueue'
+) returns public.messages
+language sql volatile
+set search_path = ''
+as $$
+  select * from private.send_message(conversation_id, content, attachments, strategy)
+$$;
+comment on function public.send_message(uuid, text, jsonb, text) is
+E'Says something to the agent of a conversation and answers with the message.\n'
+'Its execution_id is the run that answers; follow it on execution:<id>, and the answer stands in messages when it completes. While the agent is still answering: enqueue waits for its turn, reject refuses (conversation_busy), interrupt cancels what is being answered and what waits. attachments are [{"path": "<organization id>/<conversation id>/<name>"}], uploaded to the bucket attachments before. Errors: conversation_not_found, conversation_busy, message_empty, attachment_invalid, strategy_unknown, and those of run_agent.';
+grant execute on function public.send_message(uuid, text, jsonb, text) to authenticated;
+
+create function private.is_answering(conversation_id uuid) returns boolean
+language sql stable
+set search_path = ''
+as $$
+  select exists (
+    select from public.executions as e
+    where e.conversation_id = is_answering.conversation_id
+      and e.status in ('pending', 'running', 'waiting'))
+$$;
+comment on function private.is_answering(uuid) is
+  'Whether a run of a conversation goes on or waits for its turn.';
+
+create function private.answer_again(run public.executions) returns public.executions
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_run public.executions;
+begin
+  perform from public.conversations as c where c.id = run.conversation_id for no key update;
+  if not found then
+    raise sqlstate 'PT404' using message = 'The conversation is gone.',
+      detail = 'conversation_not_found', hint = 'Begin another one.';
+  elsif private.is_answering(run.conversation_id) then
+    raise sqlstate 'PT409' using message = 'The agent is still answering.',
+      detail = 'conversation_busy', hint = 'Wait for the answer, or cancel its run.';
+  end if;
+  v_run := private.enqueue_execution(answer_again.run);
+  update public.messages as m
+  set execution_id = v_run.id
+  where m.execution_id = v_run.retry_of_id and m.sender_type = 'user';
+  if not found then
+    raise sqlstate 'PT409' using message = 'This answer was repeated already.',
+      detail = 'execution_repeated', hint = 'Repeat the latest run of the message.';
+  end if;
+  return v_run;
+end
+$$;
+comment on function private.answer_again(public.executions) is
+  'Queues another run for the messages that an earlier one answered.';
+
+create function private.tg_executions__answer() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform from public.conversations as c where c.id = new.conversation_id for no key update;
+  -- Deleted meanwhile: nobody waits for the answer any more.
+  if not found then
+    return null;
+  end if;
+  if new.status = 'completed' then
+    insert into public.messages (conversation_id, sender_type, content, execution_id)
+    values (new.conversation_id, 'agent', coalesce(new.output ->> 'text', ''), new.id);
+  end if;
+  -- In the order of the messages, which a clock that is set back does not change.
+  update private.execution_queue as q
+  set available_at = now()
+  where q.available_at = 'infinity'
+    and q.execution_id = (
+      select e.id
+      from public.executions as e
+        join public.messages as m on m.execution_id = e.id and m.sender_type = 'user'
+      where e.conversation_id = new.conversation_id
+        and e.status in ('pending', 'running', 'waiting')
+      order by m.sequence_number
+      limit 1);
+  if found then
+    perform pg_notify('agentry_work', '');
+  end if;
+  return null;
+end
+$$;
+comment on function private.tg_executions__answer() is
+  'A run that completes in a conversation says its answer there; whatever its end, the next message has its turn.';
+
+create trigger _160_answer after update of status on public.executions
+  for each row when (
+    old.completed_at is null and new.completed_at is not null and new.conversation_id is not null)
+  execute function private.tg_executions__answer();
+
+create function private.tg_conversations__cancel_runs() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  -- One that is just being written about is passed over: it may be ending, and would wait for us. Its
+  -- end finds no conversation.
+  update public.executions as e
+  set status = 'cancelled'
+  where e.id in (
+    select l.id
+    from public.executions as l
+    where l.conversation_id = old.id and l.status in ('pending', 'running', 'waiting')
+    order by l.id
+    for no key update skip locked);
+  return null;
+end
+$$;
+comment on function private.tg_conversations__cancel_runs() is
+  'A conversation that is deleted needs no more answers.';
+create trigger _500_cancel_runs after delete on public.conversations
+  for each row execute function private.tg_conversations__cancel_runs();
+
+create function private.conversation_turns(execution_id uuid, max_messages integer default 200)
+returns table (execution_id uuid, sender_type public.message_sender, content text, attachments jsonb)
+language sql stable
+set search_path = ''
+as $$
+  with turn as (
+    -- What a run answers. An answer whose question another run has answered since is no turn.
+    select m.execution_id, min(m.sequence_number) as place
+    from public.messages as m
+    where m.conversation_id = (
+        select e.conversation_id from public.executions as e where e.id = conversation_turns.execution_id)
+      and m.sender_type = 'user'
+    group by m.execution_id
+  ), recent as (
+    select m.*, t.place
+    from turn as t
+      join public.messages as m on m.execution_id = t.execution_id
+    where t.place <= (
+      select own.place from turn as own where own.execution_id = conversation_turns.execution_id)
+    order by t.place desc, m.sequence_number desc
+    limit max_messages
+  )
+  select r.execution_id, r.sender_type, r.content, r.attachments
+  from recent as r
+  order by r.place, r.sequence_number
+$$;
+comment on function private.conversation_turns(uuid, integer) is
+  'For workers: the latest messages of a conversation up to those that a run answers, which come last. Each answer follows its question, whatever was said in between; messages that still wait are left out.';
+
+-- ===================================================================================================
+-- Usage: what admins learn of all runs of their organization, those in conversations included
+-- ===================================================================================================
+
+create function private.execution_usage() returns table (
+  id uuid,
+  organization_id uuid,
+  user_id uuid,
+  target_type text,
+  target_id uuid,
+  trigger_source text,
+  status text,
+  error_code text,
+  created_at timestamptz,
+  started_at timestamptz,
+  completed_at timestamptz,
+  latency_ms integer,
+  prompt_tokens integer,
+  completion_tokens integer,
+  total_tokens integer,
+  cost_usd numeric
+)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+  if private.has_scope('usage:read') then
+    return query
+      select e.id, e.organization_id, e.user_id, e.target_type, e.target_id, e.trigger_source,
+        e.status, e.error_code, e.created_at, e.started_at, e.completed_at, e.latency_ms,
+        e.prompt_tokens, e.completion_tokens, e.total_tokens, e.cost_usd
+      from public.executions as e
+      where e.organization_id = any (array(select private.my_organization_ids('admin')));
+  end if;
+end
+$$;
+comment on function private.execution_usage() is
+  'Behind public.execution_usage: goes past the policies of runs, and leaves out every word.';
+grant execute on function private.execution_usage() to authenticated;
+
+create view public.execution_usage with (security_invoker = true) as
+select * from private.execution_usage();
+grant select on public.execution_usage to authenticated;
+comment on view public.execution_usage is
+  E'Status, time, tokens and cost of every run of the organizations that you administer, conversations included.\nNever what was said. With an API key it takes usage:read.';
+
+-- ===================================================================================================
+-- Schedules carried out
+-- ===================================================================================================
+
+create function private.pause_schedule(schedule public.schedules, reason text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_payload jsonb := jsonb_build_object(
+    'schedule_id', schedule.id, 'organization_id', schedule.organization_id, 'name', schedule.name,
+    'reason', pause_schedule.reason);
+begin
+  update public.schedules as s set enabled = false where s.id = schedule.id;
+  if pause_schedule.reason = 'creator_gone' then
+    perform private.notify_user(m.user_id, 'schedule.paused', v_payload)
+    from public.organization_members as m
+    where m.organization_id = schedule.organization_id and m.role >= 'admin';
+  else
+    perform private.notify_user(schedule.created_by_id, 'schedule.paused', v_payload);
+  end if;
+end
+$$;
+comment on function private.pause_schedule(public.schedules, text) is
+  'Switches a schedule off and tells its creator; the admins when the creator is gone (creator_gone).';
+
+create function private.count_schedule_result(schedule_id uuid, is_failure boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_schedule public.schedules;
+begin
+  update public.schedules as s
+  set consecutive_failures = case when is_failure then s.consecutive_failures + 1 else 0 end
+  where s.id = count_schedule_result.schedule_id and (is_failure or s.consecutive_failures > 0)
+  returning * into v_schedule;
+  if v_schedule.enabled and v_schedule.consecutive_failures >= 10 then
+    perform private.pause_schedule(v_schedule, 'failures');
+  end if;
+end
+$$;
+comment on function private.count_schedule_result(uuid, boolean) is
+  'Counts failures in a row; the tenth pauses the schedule.';
+
+create function private.tg_executions__schedule_result() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.count_schedule_result(r.schedule_id, new.status = 'failed')
+  from public.schedule_runs as r
+  where r.execution_id = new.id;
+  return null;
+end
+$$;
+comment on function private.tg_executions__schedule_result() is
+  'How a run of a schedule ended counts for the schedule; a cancelled one says nothing.';
+
+create trigger _170_schedule_result after update of status on public.executions
+  for each row when (
+    old.completed_at is null and new.status in ('completed', 'failed')
+    and new.trigger_source = 'schedule')
+  execute function private.tg_executions__schedule_result();
+
+create function private.fire_schedule(schedule public.schedules) returns public.schedule_runs
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_claims text := current_setting('request.jwt.claims', true);
+  v_fired public.schedule_runs;
+begin
+  v_fired.schedule_id := schedule.id;
+  v_fired.due_at := schedule.next_run_at;
+  v_fired.created_at := now();
+  if schedule.overlap = 'skip' and exists (
+    select
+    from (
+      select r.execution_id
+      from public.schedule_runs as r
+      where r.schedule_id = schedule.id and r.outcome = 'started'
+      order by r.due_at desc
+      limit 1) as last
+      join public.executions as e on e.id = last.execution_id
+    where e.completed_at is null
+  ) then
+    v_fired.outcome := 'skipped';
+    return v_fired;
+  end if;
+
+  -- Whoever admits several runs in one transaction holds the lock before the first.
+  perform pg_advisory_xact_lock(private.admission_lock(schedule.organization_id));
+  begin
+    perform private.act_as(schedule.created_by_id, 'schedule');
+    v_fired.execution_id := case
+      when schedule.agent_id is not null then (
+        select e.id from private.run_agent(schedule.agent_id, schedule.input, null, false, null, null) as e)
+      when schedule.team_id is not null then (
+        select e.id from private.run_team(schedule.team_id, schedule.input, null) as e)
+      else (
+        select e.id from private.run_workflow(schedule.workflow_id, schedule.input, null) as e)
+    end;
+    v_fired.outcome := 'started';
+    perform set_config('request.jwt.claims', coalesce(v_claims, ''), true);
+  exception
+    -- Nobody's fault: all of it is tried again a second later.
+    when transaction_rollback or lock_not_available then
+      raise;
+    -- Undone with everything else in here, the claims included.
+    when others then
+      get stacked diagnostics v_fired.error_code = pg_exception_detail,
+        v_fired.error_message = message_text;
+      v_fired.error_code := case when sqlstate like 'PT%' then v_fired.error_code else 'internal_error' end;
+      v_fired.execution_id := null;
+      v_fired.outcome := 'refused';
+  end;
+  return v_fired;
+end
+$$;
+comment on function private.fire_schedule(public.schedules) is
+  'Starts what a schedule runs, in its creator''s name and under the same rules, and answers with what became of the slot.';
+
+create function private.fire_due_schedules() returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_schedule public.schedules;
+  v_fired public.schedule_runs;
+  v_count integer := 0;
+begin
+  -- A run in the future is a clock that was set back; what was planned by it would come too late.
+  update public.schedules as s
+  set last_run_at = now(), next_run_at = private.next_run_at(s, now())
+  where s.id in (
+    select a.id
+    from public.schedules as a
+    where a.enabled and a.last_run_at > now() + interval '1 minute'
+    for no key update skip locked);
+
+  for v_schedule in
+    select due.*
+    from (
+      select s.*
+      from public.schedules as s
+      where s.enabled and s.next_run_at <= now()
+      order by s.next_run_at
+      limit 100
+      for no key update skip locked
+    ) as due
+    -- As everybody who books on the totals of several organizations.
+    order by due.organization_id, due.id
+  loop
+    -- From now on: slots that were missed together are carried out as one.
+    update public.schedules as s
+    set last_run_at = now(), next_run_at = private.next_run_at(v_schedule, now())
+    where s.id = v_schedule.id;
+    -- Carried out before the clock was set back, or of an organization that may be restored.
+    continue when exists (
+        select from public.schedule_runs as r
+        where r.schedule_id = v_schedule.id and r.due_at = v_schedule.next_run_at)
+      or exists (
+        select from public.organizations as o
+        where o.id = v_schedule.organization_id and o.deleted_at is not null);
+    if not exists (
+      select
+      from public.organization_members as m
+        join public.profiles as p on p.id = m.user_id and p.is_active
+      where m.organization_id = v_schedule.organization_id
+        and m.user_id = v_schedule.created_by_id
+    ) then
+      perform private.pause_schedule(v_schedule, 'creator_gone');
+      continue;
+    end if;
+
+    v_fired := private.fire_schedule(v_schedule);
+    insert into public.schedule_runs values (v_fired.*);
+    if v_fired.outcome = 'refused' then
+      perform private.count_schedule_result(v_schedule.id, true);
+    end if;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+comment on function private.fire_due_schedules() is
+  'Upkeep: carries out up to 100 slots that are due, each once, whoever calls; answers with how many.';
+
+insert into private.upkeep_tasks (name, task, every)
+values ('fire due schedules', 'private.fire_due_schedules()', interval '1 second');
+
+-- ===================================================================================================
 -- Computed fields
 -- ===================================================================================================
 
@@ -1914,6 +2882,39 @@ comment on function public.agent_version(public.executions) is
 E'Embeds the version that a run ran.\n'
 '/executions?select=status,agent_version(version)';
 grant execute on function public.agent_version(public.executions) to authenticated, service_role;
+
+create function public.team(execution public.executions) returns setof public.teams
+language sql stable rows 1
+set search_path = ''
+as $$
+  select * from public.teams as t where t.id = execution.team_id
+$$;
+comment on function public.team(public.executions) is
+E'Embeds the team that a run ran, while it exists.\n'
+'/executions?select=status,team(name)';
+grant execute on function public.team(public.executions) to authenticated, service_role;
+
+create function public.workflow(execution public.executions) returns setof public.workflows
+language sql stable rows 1
+set search_path = ''
+as $$
+  select * from public.workflows as w where w.id = execution.workflow_id
+$$;
+comment on function public.workflow(public.executions) is
+E'Embeds the workflow that a run ran, while it exists.\n'
+'/executions?select=status,workflow(name)';
+grant execute on function public.workflow(public.executions) to authenticated, service_role;
+
+create function public.execution(message public.messages) returns setof public.executions
+language sql stable rows 1
+set search_path = ''
+as $$
+  select * from public.executions as e where e.id = message.execution_id
+$$;
+comment on function public.execution(public.messages) is
+E'Embeds the run that answers a message, or that said it, while it is kept.\n'
+'/messages?select=content,execution(status,error_code)';
+grant execute on function public.execution(public.messages) to authenticated, service_role;
 
 create function public.tool_calls(execution public.executions) returns jsonb
 language sql stable
@@ -2002,9 +3003,73 @@ begin
     where e.credited_agent_id is not null and e.status = 'completed'
     group by e.credited_agent_id
   $sql$, archive_executions.partition);
+  execute format($sql$
+    select private.archive_execution_totals(
+      e.organization_id,
+      date_trunc('month', e.created_at at time zone 'UTC')::date,
+      count(*) filter (where e.parent_execution_id is null),
+      coalesce(sum(e.cost_usd) filter (where e.completed_at is not null), 0))
+    from %s as e
+    group by e.organization_id, date_trunc('month', e.created_at at time zone 'UTC')
+  $sql$, archive_executions.partition);
 end
 $$;
-comment on function private.archive_executions(regclass) is 'Before a month of runs is dropped: keeps their part of total_uses, and removes what would still point at them.';
+comment on function private.archive_executions(regclass) is 'Before a month of runs is dropped: keeps their part of the counters, and removes what would still point at them.';
+
+create function private.check_execution_counts() returns table (
+  counter text,
+  id uuid,
+  stored numeric,
+  counted numeric
+)
+language sql stable
+set search_path = ''
+as $$
+  with stored as (
+    select t.organization_id, t.month, sum(t.root_runs) as root_runs,
+      sum(t.reserved_usd) as reserved_usd, sum(t.cost_usd) as cost_usd
+    from private.execution_totals as t
+    group by t.organization_id, t.month
+  ), gone_and_living as (
+    select a.organization_id, a.month, a.root_runs, 0::numeric as reserved_usd, a.cost_usd
+    from private.execution_totals_archive as a
+    union all
+    select e.organization_id, date_trunc('month', e.created_at at time zone 'UTC')::date,
+      (e.parent_execution_id is null)::integer, e.reserved_usd,
+      case when e.completed_at is not null then coalesce(e.cost_usd, 0) else 0 end
+    from public.executions as e
+    where exists (select from public.organizations as o where o.id = e.organization_id)
+  ), counted as (
+    select g.organization_id, g.month, sum(g.root_runs) as root_runs,
+      sum(g.reserved_usd) as reserved_usd, sum(g.cost_usd) as cost_usd
+    from gone_and_living as g
+    group by g.organization_id, g.month
+  )
+  select v.counter || ' ' || to_char(month, 'YYYY-MM'), organization_id, v.stored, v.counted
+  from stored as s
+    full join counted as c using (organization_id, month)
+    cross join lateral (values
+      ('root_runs', coalesce(s.root_runs, 0), coalesce(c.root_runs, 0)),
+      ('reserved_usd', coalesce(s.reserved_usd, 0), coalesce(c.reserved_usd, 0)),
+      ('cost_usd', coalesce(s.cost_usd, 0), coalesce(c.cost_usd, 0))) as v (counter, stored, counted)
+  where v.stored <> v.counted
+  union all
+  select 'total_uses', a.id, n.total_uses, u.uses
+  from public.agents as a
+    left join (
+      select e.credited_agent_id, count(*) as living
+      from public.executions as e
+      where e.credited_agent_id is not null and e.status = 'completed'
+      group by e.credited_agent_id
+    ) as l on l.credited_agent_id = a.id
+    left join private.counter_archive as k on k.agent_id = a.id and k.counter = 'total_uses'
+    cross join lateral private.agent_counts(a.id) as n
+    cross join lateral (select coalesce(l.living, 0) + coalesce(k.count, 0) as uses) as u
+  where n.total_uses <> u.uses
+$$;
+comment on function private.check_execution_counts() is 'For private.recount().';
+insert into private.counter_checks (name, check_function)
+values ('executions', 'private.check_execution_counts()');
 
 select private.partition_by_month('public.executions', 12, 'private.archive_executions(regclass)');
 

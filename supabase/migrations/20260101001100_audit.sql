@@ -348,8 +348,8 @@ $$;
 comment on function private.tg_audit() is
   'After insert, update or delete: (resource type, column with the organization, columns that are no news ...).';
 
--- What is audited: everything that decides who may do what, what runs, and what it costs. Runs, messages
--- and counters are records of their own.
+-- What is audited: everything that decides who may do what, what runs, and what it costs. Runs and
+-- counters are records of their own; conversations are nobody's business but their user's.
 create trigger _900_audit after insert or update or delete on public.organizations
   for each row execute function private.tg_audit('organization', 'id');
 create trigger _900_audit after insert or update or delete on public.organization_members
@@ -385,5 +385,26 @@ create trigger _900_audit after insert or update or delete on public.subscriptio
   for each row execute function private.tg_audit('subscription', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.invoices
   for each row execute function private.tg_audit('invoice', 'organization_id');
+
+-- Signing a session out from elsewhere is worth a line; ordinary signing out, which Auth does without a
+-- caller, and the end of the whole account are not.
+create function private.tg_sessions__audit_revocation() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.audit(o.id, 'session.revoked', 'session', old.id)
+  from public.organizations as o
+    join public.organization_members as m on m.organization_id = o.id
+  where m.user_id = old.user_id and o.is_personal
+    and exists (select from auth.users as u where u.id = old.user_id);
+  return null;
+end
+$$;
+comment on function private.tg_sessions__audit_revocation() is
+  'After a caller of the API ended a session: a line in the log of the person''s own organization.';
+create trigger _900_audit after delete on auth.sessions
+  for each row when (auth.uid() is not null)
+  execute function private.tg_sessions__audit_revocation();
 
 -- migrate:down

@@ -1,5 +1,5 @@
 begin;
-select plan(24);
+select plan(28);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -112,6 +112,26 @@ insert into public.teams (organization_id, created_by_id, name, type) select org
 select private.seal_audit_logs();
 select tests.sign_in(owner) from ids;
 select is_empty('select * from ids, public.verify_audit_log(org)', 'and the chain goes on from there');
+
+-- Sessions
+select tests.sign_in(member) from ids;
+select public.revoke_session(tests.create_session(member)) from ids;
+select tests.sign_in(stranger) from ids;
+select is_empty($$select from public.audit_logs where action = 'session.revoked'$$, 'to others it is no news that somebody ended a session');
+select tests.sign_in(member) from ids;
+select results_eq(
+  $$select organization_id, user_id, resource_type from public.audit_logs where action = 'session.revoked'$$,
+  $$select tests.personal_organization(member), member, 'session' from ids$$,
+  'a session that was ended from elsewhere stands in the log of the person''s own organization');
+select tests.sign_out();
+delete from auth.sessions as s using ids where s.user_id = ids.member;
+select is((select count(*) from public.audit_logs where action = 'session.revoked'), 1::bigint,
+  'signing out, which Auth does, is no news');
+select tests.sign_in(member) from ids;
+select public.delete_my_account();
+select tests.sign_out();
+select is((select count(*) from public.audit_logs where action = 'session.revoked'), 1::bigint,
+  'nor that sessions end with their account');
 
 select * from finish();
 rollback;
