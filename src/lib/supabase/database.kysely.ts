@@ -33,6 +33,10 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type McpTransport = "http" | "stdio";
 
+export type MessageFeedback = "bad" | "good";
+
+export type MessageSender = "agent" | "user";
+
 export type Numeric = ColumnType<string, number | string, number | string>;
 
 export type OrgRole = "admin" | "member" | "owner" | "viewer";
@@ -322,6 +326,42 @@ export interface AuditSeals {
   seq: Int8;
 }
 
+export interface Conversations {
+  agent_id: string;
+  /**
+   * The version that answers, to the end; the agent's current one when left out.
+   */
+  agent_version_id: Generated<string>;
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  /**
+   * The beginning of the latest message.
+   */
+  last_message: string | null;
+  /**
+   * When the latest message came, or else when the conversation began: the order of the list.
+   */
+  last_message_at: Generated<Timestamp>;
+  /**
+   * How many messages there are.
+   */
+  last_sequence_number: Generated<number>;
+  /**
+   * The agent's organization, which pays; filled in.
+   */
+  organization_id: Generated<string>;
+  /**
+   * The agent's parameters for every message, {"name": value}; defaults are filled in.
+   */
+  parameters: Generated<Json>;
+  /**
+   * Begins as the first words of the first message; rename it as you like.
+   */
+  title: string | null;
+  updated_at: Generated<Timestamp>;
+  user_id: Generated<string>;
+}
+
 export interface ExecutionApprovals {
   arguments: Generated<Json>;
   created_at: Generated<Timestamp>;
@@ -383,6 +423,10 @@ export interface Executions {
   completed_at: Timestamp | null;
   completion_tokens: Generated<number>;
   /**
+   * The conversation in which it answers; also its session.
+   */
+  conversation_id: string | null;
+  /**
    * What its model calls cost so far; null when no price is known.
    */
   cost_usd: Numeric | null;
@@ -439,9 +483,10 @@ export interface Executions {
    */
   target_id: Generated<string>;
   /**
-   * What runs: agent.
+   * What runs: agent, team or workflow.
    */
   target_type: Generated<string>;
+  team_id: string | null;
   /**
    * How long one attempt may take.
    */
@@ -457,6 +502,11 @@ export interface Executions {
   trigger_source: Generated<string>;
   updated_at: Generated<Timestamp>;
   user_id: string;
+  workflow_id: string | null;
+  /**
+   * The version of the workflow that it follows.
+   */
+  workflow_version_id: string | null;
 }
 
 export interface ExecutionSteps {
@@ -493,6 +543,25 @@ export interface ExecutionSteps {
   tool_status: string | null;
 }
 
+export interface ExecutionUsage {
+  completed_at: Timestamp | null;
+  completion_tokens: number | null;
+  cost_usd: Numeric | null;
+  created_at: Timestamp | null;
+  error_code: string | null;
+  id: string | null;
+  latency_ms: number | null;
+  organization_id: string | null;
+  prompt_tokens: number | null;
+  started_at: Timestamp | null;
+  status: string | null;
+  target_id: string | null;
+  target_type: string | null;
+  total_tokens: number | null;
+  trigger_source: string | null;
+  user_id: string | null;
+}
+
 export interface Integrations {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
@@ -514,6 +583,29 @@ export interface Integrations {
   token_expires_at: Timestamp | null;
   updated_at: Generated<Timestamp>;
   user_id: string;
+}
+
+export interface Invoices {
+  amount_due_usd: Numeric;
+  amount_paid_usd: Generated<Numeric>;
+  created_at: Generated<Timestamp>;
+  due_date: Timestamp | null;
+  id: Generated<string>;
+  invoice_date: Timestamp;
+  invoice_number: string | null;
+  /**
+   * Where Stripe shows it to whoever knows the address; null for drafts.
+   */
+  invoice_pdf_url: string | null;
+  organization_id: string;
+  paid_at: Timestamp | null;
+  status: string;
+  stripe_invoice_id: string;
+  subscription_id: string | null;
+  subtotal_usd: Numeric;
+  tax_usd: Generated<Numeric>;
+  total_usd: Numeric;
+  updated_at: Generated<Timestamp>;
 }
 
 export interface McpServers {
@@ -538,6 +630,29 @@ export interface McpServers {
   transport: McpTransport;
   updated_at: Generated<Timestamp>;
   url: string | null;
+}
+
+export interface Messages {
+  /**
+   * [{"path", "name", "type", "size_bytes"}]: files in the bucket attachments.
+   */
+  attachments: Generated<Json>;
+  content: string;
+  conversation_id: string;
+  created_at: Generated<Timestamp>;
+  /**
+   * The run that answers this message, or that said it; embed it as execution.
+   */
+  execution_id: string | null;
+  feedback: MessageFeedback | null;
+  feedback_note: string | null;
+  id: Generated<string>;
+  sender_type: MessageSender;
+  /**
+   * Counts up from 1 in each conversation, without gaps.
+   */
+  sequence_number: number;
+  updated_at: Generated<Timestamp>;
 }
 
 export interface Models {
@@ -683,6 +798,40 @@ export interface Organizations {
   updated_at: Generated<Timestamp>;
 }
 
+export interface Plans {
+  created_at: Generated<Timestamp>;
+  description: string;
+  /**
+   * From the smallest plan to the largest; of several subscriptions the largest plan counts.
+   */
+  display_order: number;
+  /**
+   * Whether it is offered; organizations on it keep it.
+   */
+  is_active: Generated<boolean>;
+  max_agents: number;
+  max_executions_per_month: number;
+  max_team_members: number;
+  /**
+   * What organizations.plan names. The Stripe prices of a plan have the lookup keys <name>_monthly and <name>_yearly.
+   */
+  name: string;
+  /**
+   * Null: by agreement.
+   */
+  price_usd_per_month: Numeric | null;
+  title: string;
+  updated_at: Generated<Timestamp>;
+  /**
+   * What a run costs besides its tokens.
+   */
+  usd_per_execution: Generated<Numeric>;
+  /**
+   * What 1,000,000,000 bytes of files cost a month.
+   */
+  usd_per_gb_month: Generated<Numeric>;
+}
+
 export interface PrivateAgentCounterDeltas {
   agent_id: string;
   counter: PrivateAgentCounter;
@@ -732,6 +881,11 @@ export interface PrivateCounterArchive {
   counter: PrivateAgentCounter;
 }
 
+export interface PrivateCounterChecks {
+  check_function: string;
+  name: string;
+}
+
 export interface PrivateDeletableKinds {
   /**
    * Whose own deleted rows members see; null: only admins see this kind.
@@ -767,6 +921,14 @@ export interface PrivateExecutionTotals {
   reserved_usd: Generated<Numeric>;
   root_runs: Generated<Int8>;
   shard: number;
+  tokens: Generated<Int8>;
+}
+
+export interface PrivateExecutionTotalsArchive {
+  cost_usd: Numeric;
+  month: Timestamp;
+  organization_id: string;
+  root_runs: Int8;
 }
 
 export interface PrivateIdempotencyKeys {
@@ -783,6 +945,21 @@ export interface PrivateIntegrationCredentials {
   ciphertext: Buffer;
   integration_id: string;
   key_id: string;
+}
+
+export interface PrivateMessagesByPerson {
+  attachments: Json | null;
+  content: string | null;
+  conversation_id: string | null;
+  created_at: Timestamp | null;
+  execution_id: string | null;
+  feedback: MessageFeedback | null;
+  feedback_note: string | null;
+  id: string | null;
+  sender_type: MessageSender | null;
+  sequence_number: number | null;
+  updated_at: Timestamp | null;
+  user_id: string | null;
 }
 
 export interface PrivateOrganizationInvitationTokens {
@@ -810,6 +987,25 @@ export interface PrivatePersonalData {
   relation: string;
   section: string;
   user_column: string;
+}
+
+export interface PrivateStripeEvents {
+  id: string;
+  received_at: Generated<Timestamp>;
+  type: string;
+}
+
+export interface PrivateStripeObjects {
+  customer_id: string;
+  event_created_at: Timestamp;
+  event_id: string;
+  /**
+   * Stripe's times are whole seconds: of two events of one second the one that is further along counts.
+   */
+  event_rank: number;
+  facts: Json;
+  id: string;
+  kind: string;
 }
 
 export interface PrivateTokenValues {
@@ -870,7 +1066,13 @@ export interface Profiles {
 
 export interface ScheduleRuns {
   created_at: Generated<Timestamp>;
+  /**
+   * The slot, or the first of several that were missed together.
+   */
   due_at: Timestamp;
+  /**
+   * Why it was refused: docs/error-codes.md says what to do.
+   */
   error_code: string | null;
   error_message: string | null;
   execution_id: string | null;
@@ -880,6 +1082,9 @@ export interface ScheduleRuns {
 
 export interface Schedules {
   agent_id: string | null;
+  /**
+   * Runs in a row that failed or were refused; at ten it is paused, with notice to its creator.
+   */
   consecutive_failures: Generated<number>;
   created_at: Generated<Timestamp>;
   created_by_id: Generated<string>;
@@ -906,10 +1111,13 @@ export interface Schedules {
    * Every so many minutes, hours, days, weeks or months, counted from starts_at.
    */
   interval: Generated<number>;
+  /**
+   * When a slot was last carried out, whatever came of it.
+   */
   last_run_at: Timestamp | null;
   name: string;
   /**
-   * Null when nothing is to come.
+   * Null when nothing is to come: it is over, or off.
    */
   next_run_at: Timestamp | null;
   organization_id: string;
@@ -945,10 +1153,40 @@ export interface Settings {
   value: Generated<Json>;
 }
 
+export interface Subscriptions {
+  /**
+   * When it ends or ended; null while it goes on.
+   */
+  cancel_at: Timestamp | null;
+  /**
+   * What the customer said, or why Stripe ended it.
+   */
+  cancellation_reason: string | null;
+  /**
+   * When somebody cancelled it.
+   */
+  cancelled_at: Timestamp | null;
+  created_at: Generated<Timestamp>;
+  current_period_end: Timestamp | null;
+  current_period_start: Timestamp | null;
+  id: Generated<string>;
+  organization_id: string;
+  plan: string;
+  /**
+   * trialing, active and past_due give the plan; incomplete, unpaid, paused and cancelled do not. One that was cancelled stays active until cancel_at.
+   */
+  status: string;
+  stripe_customer_id: string;
+  stripe_subscription_id: string;
+  trial_end: Timestamp | null;
+  trial_start: Timestamp | null;
+  updated_at: Generated<Timestamp>;
+}
+
 export interface TeamAgents {
   agent_id: string;
   created_at: Generated<Timestamp>;
-  organization_id: string;
+  organization_id: Generated<string>;
   position: number;
   team_id: string;
 }
@@ -969,7 +1207,7 @@ export interface Teams {
   leader_prompt: Generated<string>;
   name: string;
   organization_id: string;
-  slug: string;
+  slug: Generated<string>;
   type: TeamType;
   updated_at: Generated<Timestamp>;
 }
@@ -1011,6 +1249,44 @@ export interface Tools {
    */
   requires_approval: Generated<boolean>;
   tool_type: ToolType;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface UsageRecords {
+  /**
+   * Requests with API keys.
+   */
+  api_calls_count: Generated<Int8>;
+  created_at: Generated<Timestamp>;
+  /**
+   * Runs by the price of the plan.
+   */
+  execution_cost_usd: Generated<Numeric>;
+  /**
+   * Runs that were asked for in the month, those that runs started by themselves not counted: what max_executions_per_month limits.
+   */
+  executions_count: Generated<Int8>;
+  id: Generated<string>;
+  organization_id: string;
+  period_end: Timestamp;
+  period_start: Timestamp;
+  /**
+   * Files that lie there, as of the last look in the month.
+   */
+  storage_bytes: Generated<Int8>;
+  /**
+   * storage_bytes by the price of the plan.
+   */
+  storage_cost_usd: Generated<Numeric>;
+  /**
+   * What model calls cost by list price, where one is known.
+   */
+  token_cost_usd: Generated<Numeric>;
+  /**
+   * Of all runs of the month that have ended.
+   */
+  tokens_used: Generated<Int8>;
+  total_cost_usd: Generated<Numeric>;
   updated_at: Generated<Timestamp>;
 }
 
@@ -1073,7 +1349,7 @@ export interface Workflows {
   is_active: Generated<boolean>;
   name: string;
   organization_id: string;
-  slug: string;
+  slug: Generated<string>;
   updated_at: Generated<Timestamp>;
   /**
    * Counts up with each change of the definition.
@@ -1104,19 +1380,24 @@ export interface DB {
   api_keys: ApiKeys;
   audit_logs: AuditLogs;
   audit_seals: AuditSeals;
+  conversations: Conversations;
   execution_approvals: ExecutionApprovals;
   execution_artifacts: ExecutionArtifacts;
   execution_events: ExecutionEvents;
   execution_logs: ExecutionLogs;
   execution_steps: ExecutionSteps;
+  execution_usage: ExecutionUsage;
   executions: Executions;
   integrations: Integrations;
+  invoices: Invoices;
   mcp_servers: McpServers;
+  messages: Messages;
   models: Models;
   notifications: Notifications;
   organization_invitations: OrganizationInvitations;
   organization_members: OrganizationMembers;
   organizations: Organizations;
+  plans: Plans;
   "private.agent_counter_deltas": PrivateAgentCounterDeltas;
   "private.agent_counters": PrivateAgentCounters;
   "private.api_call_counts": PrivateApiCallCounts;
@@ -1124,16 +1405,21 @@ export interface DB {
   "private.api_request_counts": PrivateApiRequestCounts;
   "private.audit_unsealed": PrivateAuditUnsealed;
   "private.counter_archive": PrivateCounterArchive;
+  "private.counter_checks": PrivateCounterChecks;
   "private.deletable_kinds": PrivateDeletableKinds;
   "private.encryption_keys": PrivateEncryptionKeys;
   "private.execution_queue": PrivateExecutionQueue;
   "private.execution_totals": PrivateExecutionTotals;
+  "private.execution_totals_archive": PrivateExecutionTotalsArchive;
   "private.idempotency_keys": PrivateIdempotencyKeys;
   "private.integration_credentials": PrivateIntegrationCredentials;
+  "private.messages_by_person": PrivateMessagesByPerson;
   "private.organization_invitation_tokens": PrivateOrganizationInvitationTokens;
   "private.partition_clock": PrivatePartitionClock;
   "private.partition_policies": PrivatePartitionPolicies;
   "private.personal_data": PrivatePersonalData;
+  "private.stripe_events": PrivateStripeEvents;
+  "private.stripe_objects": PrivateStripeObjects;
   "private.token_values": PrivateTokenValues;
   "private.upkeep_tasks": PrivateUpkeepTasks;
   "private.webhook_secrets": PrivateWebhookSecrets;
@@ -1142,10 +1428,12 @@ export interface DB {
   schedule_runs: ScheduleRuns;
   schedules: Schedules;
   settings: Settings;
+  subscriptions: Subscriptions;
   team_agents: TeamAgents;
   teams: Teams;
   tokens: Tokens;
   tools: Tools;
+  usage_records: UsageRecords;
   webhook_deliveries: WebhookDeliveries;
   webhooks: Webhooks;
   workflow_versions: WorkflowVersions;

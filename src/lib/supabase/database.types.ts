@@ -659,6 +659,76 @@ export type Database = {
         }
         Relationships: []
       }
+      conversations: {
+        Row: {
+          agent_id: string
+          agent_version_id: string
+          created_at: string
+          id: string
+          last_message: string | null
+          last_message_at: string
+          last_sequence_number: number
+          organization_id: string
+          parameters: NonNullable<Json>
+          title: string | null
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          agent_id: string
+          agent_version_id?: string
+          created_at?: string
+          id?: string
+          last_message?: string | null
+          last_message_at?: string
+          last_sequence_number?: number
+          organization_id?: string
+          parameters?: NonNullable<Json>
+          title?: string | null
+          updated_at?: string
+          user_id?: string
+        }
+        Update: {
+          agent_id?: string
+          agent_version_id?: string
+          created_at?: string
+          id?: string
+          last_message?: string | null
+          last_message_at?: string
+          last_sequence_number?: number
+          organization_id?: string
+          parameters?: NonNullable<Json>
+          title?: string | null
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "conversations_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "conversations_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "conversations_agent_version_id_agent_id_fkey"
+            columns: ["agent_version_id", "agent_id"]
+            referencedRelation: "agent_versions"
+            referencedColumns: ["id", "agent_id"]
+          },
+          {
+            foreignKeyName: "conversations_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
       execution_approvals: {
         Row: {
           arguments: NonNullable<Json>
@@ -895,6 +965,7 @@ export type Database = {
           attempt: number
           completed_at: string | null
           completion_tokens: number
+          conversation_id: string | null
           cost_usd: number | null
           created_at: string
           credited_agent_id: string | null
@@ -916,12 +987,15 @@ export type Database = {
           status: string
           target_id: string
           target_type: string
+          team_id: string | null
           timeout_seconds: number
           total_tokens: number
           trace_id: string
           trigger_source: string
           updated_at: string
           user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
           agent: {
             agent_type: Database["public"]["Enums"]["agent_type"]
             avatar_url: string | null
@@ -984,7 +1058,35 @@ export type Database = {
             version: string | null
             version_number: number | null
           } | null
+          team: {
+            created_at: string
+            created_by_id: string
+            deleted_at: string | null
+            description: string
+            id: string
+            leader_model: string
+            leader_prompt: string
+            name: string
+            organization_id: string
+            slug: string
+            type: Database["public"]["Enums"]["team_type"]
+            updated_at: string
+          } | null
           tool_calls: Json | null
+          workflow: {
+            created_at: string
+            created_by_id: string
+            definition: NonNullable<Json>
+            deleted_at: string | null
+            description: string
+            id: string
+            is_active: boolean
+            name: string
+            organization_id: string
+            slug: string
+            updated_at: string
+            version: number
+          } | null
         }
         Insert: {
           agent_id?: string | null
@@ -992,6 +1094,7 @@ export type Database = {
           attempt?: number
           completed_at?: string | null
           completion_tokens?: number
+          conversation_id?: string | null
           cost_usd?: number | null
           created_at?: string
           credited_agent_id?: string | null
@@ -1013,12 +1116,15 @@ export type Database = {
           status?: string
           target_id?: never
           target_type?: never
+          team_id?: string | null
           timeout_seconds?: number
           total_tokens?: never
           trace_id?: string
           trigger_source?: string
           updated_at?: string
           user_id: string
+          workflow_id?: string | null
+          workflow_version_id?: string | null
         }
         Update: {
           agent_id?: string | null
@@ -1026,6 +1132,7 @@ export type Database = {
           attempt?: number
           completed_at?: string | null
           completion_tokens?: number
+          conversation_id?: string | null
           cost_usd?: number | null
           created_at?: string
           credited_agent_id?: string | null
@@ -1047,12 +1154,15 @@ export type Database = {
           status?: string
           target_id?: never
           target_type?: never
+          team_id?: string | null
           timeout_seconds?: number
           total_tokens?: never
           trace_id?: string
           trigger_source?: string
           updated_at?: string
           user_id?: string
+          workflow_id?: string | null
+          workflow_version_id?: string | null
         }
         Relationships: [
           {
@@ -1121,6 +1231,79 @@ export type Database = {
           },
         ]
       }
+      invoices: {
+        Row: {
+          amount_due_usd: number
+          amount_paid_usd: number
+          created_at: string
+          due_date: string | null
+          id: string
+          invoice_date: string
+          invoice_number: string | null
+          invoice_pdf_url: string | null
+          organization_id: string
+          paid_at: string | null
+          status: string
+          stripe_invoice_id: string
+          subscription_id: string | null
+          subtotal_usd: number
+          tax_usd: number
+          total_usd: number
+          updated_at: string
+        }
+        Insert: {
+          amount_due_usd: number
+          amount_paid_usd?: number
+          created_at?: string
+          due_date?: string | null
+          id?: string
+          invoice_date: string
+          invoice_number?: string | null
+          invoice_pdf_url?: string | null
+          organization_id: string
+          paid_at?: string | null
+          status: string
+          stripe_invoice_id: string
+          subscription_id?: string | null
+          subtotal_usd: number
+          tax_usd?: number
+          total_usd: number
+          updated_at?: string
+        }
+        Update: {
+          amount_due_usd?: number
+          amount_paid_usd?: number
+          created_at?: string
+          due_date?: string | null
+          id?: string
+          invoice_date?: string
+          invoice_number?: string | null
+          invoice_pdf_url?: string | null
+          organization_id?: string
+          paid_at?: string | null
+          status?: string
+          stripe_invoice_id?: string
+          subscription_id?: string | null
+          subtotal_usd?: number
+          tax_usd?: number
+          total_usd?: number
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "invoices_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "invoices_subscription_id_organization_id_fkey"
+            columns: ["subscription_id", "organization_id"]
+            referencedRelation: "subscriptions"
+            referencedColumns: ["id", "organization_id"]
+          },
+        ]
+      }
       mcp_servers: {
         Row: {
           agent_id: string
@@ -1181,6 +1364,93 @@ export type Database = {
             foreignKeyName: "mcp_servers_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      messages: {
+        Row: {
+          attachments: NonNullable<Json>
+          content: string
+          conversation_id: string
+          created_at: string
+          execution_id: string | null
+          feedback: Database["public"]["Enums"]["message_feedback"] | null
+          feedback_note: string | null
+          id: string
+          sender_type: Database["public"]["Enums"]["message_sender"]
+          sequence_number: number
+          updated_at: string
+          execution: {
+            agent_id: string | null
+            agent_version_id: string | null
+            attempt: number
+            completed_at: string | null
+            completion_tokens: number
+            conversation_id: string | null
+            cost_usd: number | null
+            created_at: string
+            credited_agent_id: string | null
+            error_code: string | null
+            error_message: string | null
+            id: string
+            input: NonNullable<Json>
+            latency_ms: number | null
+            max_attempts: number
+            organization_id: string
+            output: Json | null
+            parent_execution_id: string | null
+            prompt_tokens: number
+            reserved_usd: number
+            resource_usage: Json | null
+            retry_of_id: string | null
+            session_id: string | null
+            started_at: string | null
+            status: string
+            target_id: string
+            target_type: string
+            team_id: string | null
+            timeout_seconds: number
+            total_tokens: number
+            trace_id: string
+            trigger_source: string
+            updated_at: string
+            user_id: string
+            workflow_id: string | null
+            workflow_version_id: string | null
+          } | null
+        }
+        Insert: {
+          attachments?: NonNullable<Json>
+          content: string
+          conversation_id: string
+          created_at?: string
+          execution_id?: string | null
+          feedback?: Database["public"]["Enums"]["message_feedback"] | null
+          feedback_note?: string | null
+          id?: string
+          sender_type: Database["public"]["Enums"]["message_sender"]
+          sequence_number: number
+          updated_at?: string
+        }
+        Update: {
+          attachments?: NonNullable<Json>
+          content?: string
+          conversation_id?: string
+          created_at?: string
+          execution_id?: string | null
+          feedback?: Database["public"]["Enums"]["message_feedback"] | null
+          feedback_note?: string | null
+          id?: string
+          sender_type?: Database["public"]["Enums"]["message_sender"]
+          sequence_number?: number
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "messages_conversation_id_fkey"
+            columns: ["conversation_id"]
+            referencedRelation: "conversations"
             referencedColumns: ["id"]
           },
         ]
@@ -1419,6 +1689,61 @@ export type Database = {
           settings?: NonNullable<Json>
           slug?: string
           updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "plan_exists"
+            columns: ["plan"]
+            referencedRelation: "plans"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
+      plans: {
+        Row: {
+          created_at: string
+          description: string
+          display_order: number
+          is_active: boolean
+          max_agents: number
+          max_executions_per_month: number
+          max_team_members: number
+          name: string
+          price_usd_per_month: number | null
+          title: string
+          updated_at: string
+          usd_per_execution: number
+          usd_per_gb_month: number
+        }
+        Insert: {
+          created_at?: string
+          description: string
+          display_order: number
+          is_active?: boolean
+          max_agents: number
+          max_executions_per_month: number
+          max_team_members: number
+          name: string
+          price_usd_per_month?: number | null
+          title: string
+          updated_at?: string
+          usd_per_execution?: number
+          usd_per_gb_month?: number
+        }
+        Update: {
+          created_at?: string
+          description?: string
+          display_order?: number
+          is_active?: boolean
+          max_agents?: number
+          max_executions_per_month?: number
+          max_team_members?: number
+          name?: string
+          price_usd_per_month?: number | null
+          title?: string
+          updated_at?: string
+          usd_per_execution?: number
+          usd_per_gb_month?: number
         }
         Relationships: []
       }
@@ -1662,6 +1987,73 @@ export type Database = {
           },
         ]
       }
+      subscriptions: {
+        Row: {
+          cancel_at: string | null
+          cancellation_reason: string | null
+          cancelled_at: string | null
+          created_at: string
+          current_period_end: string | null
+          current_period_start: string | null
+          id: string
+          organization_id: string
+          plan: string
+          status: string
+          stripe_customer_id: string
+          stripe_subscription_id: string
+          trial_end: string | null
+          trial_start: string | null
+          updated_at: string
+        }
+        Insert: {
+          cancel_at?: string | null
+          cancellation_reason?: string | null
+          cancelled_at?: string | null
+          created_at?: string
+          current_period_end?: string | null
+          current_period_start?: string | null
+          id?: string
+          organization_id: string
+          plan: string
+          status: string
+          stripe_customer_id: string
+          stripe_subscription_id: string
+          trial_end?: string | null
+          trial_start?: string | null
+          updated_at?: string
+        }
+        Update: {
+          cancel_at?: string | null
+          cancellation_reason?: string | null
+          cancelled_at?: string | null
+          created_at?: string
+          current_period_end?: string | null
+          current_period_start?: string | null
+          id?: string
+          organization_id?: string
+          plan?: string
+          status?: string
+          stripe_customer_id?: string
+          stripe_subscription_id?: string
+          trial_end?: string | null
+          trial_start?: string | null
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "subscriptions_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "subscriptions_plan_fkey"
+            columns: ["plan"]
+            referencedRelation: "plans"
+            referencedColumns: ["name"]
+          },
+        ]
+      }
       team_agents: {
         Row: {
           agent_id: string
@@ -1673,7 +2065,7 @@ export type Database = {
         Insert: {
           agent_id: string
           created_at?: string
-          organization_id: string
+          organization_id?: string
           position: number
           team_id: string
         }
@@ -1730,7 +2122,7 @@ export type Database = {
           leader_prompt?: string
           name: string
           organization_id: string
-          slug: string
+          slug?: string
           type: Database["public"]["Enums"]["team_type"]
           updated_at?: string
         }
@@ -1863,6 +2255,57 @@ export type Database = {
             referencedColumns: ["id"]
           },
         ]
+      }
+      usage_records: {
+        Row: {
+          api_calls_count: number
+          created_at: string
+          execution_cost_usd: number
+          executions_count: number
+          id: string
+          organization_id: string
+          period_end: string
+          period_start: string
+          storage_bytes: number
+          storage_cost_usd: number
+          token_cost_usd: number
+          tokens_used: number
+          total_cost_usd: number
+          updated_at: string
+        }
+        Insert: {
+          api_calls_count?: number
+          created_at?: string
+          execution_cost_usd?: number
+          executions_count?: number
+          id?: string
+          organization_id: string
+          period_end: string
+          period_start: string
+          storage_bytes?: number
+          storage_cost_usd?: number
+          token_cost_usd?: number
+          tokens_used?: number
+          total_cost_usd?: never
+          updated_at?: string
+        }
+        Update: {
+          api_calls_count?: number
+          created_at?: string
+          execution_cost_usd?: number
+          executions_count?: number
+          id?: string
+          organization_id?: string
+          period_end?: string
+          period_start?: string
+          storage_bytes?: number
+          storage_cost_usd?: number
+          token_cost_usd?: number
+          tokens_used?: number
+          total_cost_usd?: never
+          updated_at?: string
+        }
+        Relationships: []
       }
       webhook_deliveries: {
         Row: {
@@ -2039,7 +2482,7 @@ export type Database = {
           is_active?: boolean
           name: string
           organization_id: string
-          slug: string
+          slug?: string
           updated_at?: string
           version?: number
         }
@@ -2119,6 +2562,27 @@ export type Database = {
           share_count: number | null
           total_uses: number | null
           view_count: number | null
+        }
+        Relationships: []
+      }
+      execution_usage: {
+        Row: {
+          completed_at: string | null
+          completion_tokens: number | null
+          cost_usd: number | null
+          created_at: string | null
+          error_code: string | null
+          id: string | null
+          latency_ms: number | null
+          organization_id: string | null
+          prompt_tokens: number | null
+          started_at: string | null
+          status: string | null
+          target_id: string | null
+          target_type: string | null
+          total_tokens: number | null
+          trigger_source: string | null
+          user_id: string | null
         }
         Relationships: []
       }
@@ -2220,6 +2684,7 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      apply_stripe_event: { Args: { event: Json }; Returns: string }
       cancel_execution: {
         Args: { execution_id: string }
         Returns: {
@@ -2228,6 +2693,7 @@ export type Database = {
           attempt: number
           completed_at: string | null
           completion_tokens: number
+          conversation_id: string | null
           cost_usd: number | null
           created_at: string
           credited_agent_id: string | null
@@ -2249,12 +2715,15 @@ export type Database = {
           status: string
           target_id: string
           target_type: string
+          team_id: string | null
           timeout_seconds: number
           total_tokens: number
           trace_id: string
           trigger_source: string
           updated_at: string
           user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
         }
         SetofOptions: {
           from: "*"
@@ -2341,6 +2810,31 @@ export type Database = {
           id: string
           secret: string
         }[]
+      }
+      current_usage: {
+        Args: { organization_id: string }
+        Returns: {
+          api_calls_count: number
+          created_at: string
+          execution_cost_usd: number
+          executions_count: number
+          id: string
+          organization_id: string
+          period_end: string
+          period_start: string
+          storage_bytes: number
+          storage_cost_usd: number
+          token_cost_usd: number
+          tokens_used: number
+          total_cost_usd: number
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "usage_records"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       decide_approval: {
         Args: {
@@ -2526,6 +3020,53 @@ export type Database = {
           to: "integrations"
           isOneToOne: true
           isSetofReturn: false
+        }
+      }
+      execution: {
+        Args: { message: Database["public"]["Tables"]["messages"]["Row"] }
+        Returns: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          conversation_id: string | null
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          team_id: string | null
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
+        }
+        SetofOptions: {
+          from: "messages"
+          to: "executions"
+          isOneToOne: true
+          isSetofReturn: true
         }
       }
       export_agent: { Args: { agent_id: string }; Returns: Json }
@@ -2918,6 +3459,7 @@ export type Database = {
           attempt: number
           completed_at: string | null
           completion_tokens: number
+          conversation_id: string | null
           cost_usd: number | null
           created_at: string
           credited_agent_id: string | null
@@ -2939,12 +3481,15 @@ export type Database = {
           status: string
           target_id: string
           target_type: string
+          team_id: string | null
           timeout_seconds: number
           total_tokens: number
           trace_id: string
           trigger_source: string
           updated_at: string
           user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
         }
         SetofOptions: {
           from: "*"
@@ -2978,6 +3523,7 @@ export type Database = {
           attempt: number
           completed_at: string | null
           completion_tokens: number
+          conversation_id: string | null
           cost_usd: number | null
           created_at: string
           credited_agent_id: string | null
@@ -2999,12 +3545,109 @@ export type Database = {
           status: string
           target_id: string
           target_type: string
+          team_id: string | null
           timeout_seconds: number
           total_tokens: number
           trace_id: string
           trigger_source: string
           updated_at: string
           user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "executions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      run_team: {
+        Args: { idempotency_key?: string; input?: Json; team_id: string }
+        Returns: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          conversation_id: string | null
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          team_id: string | null
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "executions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      run_workflow: {
+        Args: { idempotency_key?: string; input?: Json; workflow_id: string }
+        Returns: {
+          agent_id: string | null
+          agent_version_id: string | null
+          attempt: number
+          completed_at: string | null
+          completion_tokens: number
+          conversation_id: string | null
+          cost_usd: number | null
+          created_at: string
+          credited_agent_id: string | null
+          error_code: string | null
+          error_message: string | null
+          id: string
+          input: NonNullable<Json>
+          latency_ms: number | null
+          max_attempts: number
+          organization_id: string
+          output: Json | null
+          parent_execution_id: string | null
+          prompt_tokens: number
+          reserved_usd: number
+          resource_usage: Json | null
+          retry_of_id: string | null
+          session_id: string | null
+          started_at: string | null
+          status: string
+          target_id: string
+          target_type: string
+          team_id: string | null
+          timeout_seconds: number
+          total_tokens: number
+          trace_id: string
+          trigger_source: string
+          updated_at: string
+          user_id: string
+          workflow_id: string | null
+          workflow_version_id: string | null
         }
         SetofOptions: {
           from: "*"
@@ -3016,6 +3659,33 @@ export type Database = {
       runtime_status: {
         Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
         Returns: string
+      }
+      send_message: {
+        Args: {
+          attachments?: Json
+          content: string
+          conversation_id: string
+          strategy?: string
+        }
+        Returns: {
+          attachments: NonNullable<Json>
+          content: string
+          conversation_id: string
+          created_at: string
+          execution_id: string | null
+          feedback: Database["public"]["Enums"]["message_feedback"] | null
+          feedback_note: string | null
+          id: string
+          sender_type: Database["public"]["Enums"]["message_sender"]
+          sequence_number: number
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "messages"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       set_token: {
         Args: { key: string; organization_id?: string; value: string }
@@ -3054,6 +3724,29 @@ export type Database = {
           isSetofReturn: true
         }
       }
+      team: {
+        Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
+        Returns: {
+          created_at: string
+          created_by_id: string
+          deleted_at: string | null
+          description: string
+          id: string
+          leader_model: string
+          leader_prompt: string
+          name: string
+          organization_id: string
+          slug: string
+          type: Database["public"]["Enums"]["team_type"]
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "executions"
+          to: "teams"
+          isOneToOne: true
+          isSetofReturn: true
+        }
+      }
       tool_calls: {
         Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
         Returns: Json
@@ -3070,6 +3763,29 @@ export type Database = {
           seq: number
         }[]
       }
+      workflow: {
+        Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
+        Returns: {
+          created_at: string
+          created_by_id: string
+          definition: NonNullable<Json>
+          deleted_at: string | null
+          description: string
+          id: string
+          is_active: boolean
+          name: string
+          organization_id: string
+          slug: string
+          updated_at: string
+          version: number
+        }
+        SetofOptions: {
+          from: "executions"
+          to: "workflows"
+          isOneToOne: true
+          isSetofReturn: true
+        }
+      }
     }
     Enums: {
       agent_memory_type: "conversation" | "long_term" | "hybrid"
@@ -3077,6 +3793,8 @@ export type Database = {
       agent_type: "automation" | "assistive"
       agent_visibility: "private" | "organization" | "public"
       mcp_transport: "stdio" | "http"
+      message_feedback: "good" | "bad"
+      message_sender: "user" | "agent"
       org_role: "viewer" | "member" | "admin" | "owner"
       parameter_type:
         | "string"
@@ -3237,6 +3955,8 @@ export const Constants = {
       agent_type: ["automation", "assistive"],
       agent_visibility: ["private", "organization", "public"],
       mcp_transport: ["stdio", "http"],
+      message_feedback: ["good", "bad"],
+      message_sender: ["user", "agent"],
       org_role: ["viewer", "member", "admin", "owner"],
       parameter_type: [
         "string",
