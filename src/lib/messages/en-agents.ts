@@ -61,6 +61,7 @@ export const agents = {
   duplicate: 'Duplicate',
   export: 'Export as JSON',
   archive: 'Archive',
+  unarchive: 'Take out of the archive',
   delete: 'Delete',
   archived: (count: number) => `${counted(count, 'agent')} archived`,
   deleted: (count: number) => `${counted(count, 'agent')} deleted`,
@@ -222,6 +223,7 @@ export const agents = {
     changelogHelp: 'For people who decide whether to update.',
     sameAsCurrent: 'Same as the current version',
     compareWithDraft: 'Compare',
+    compareWith: 'Compare with',
     restore: 'Restore',
     restoreTitle: (version: string) => `Restore ${version}?`,
     restoreText:
@@ -249,6 +251,7 @@ export const agents = {
     title: 'Run this agent',
     text: 'The answer streams in on the next page, with its trace and cost.',
     choose: 'Choose',
+    nothing: 'Nothing chosen',
     currentVersion: (version: string) => `${version} (current)`,
     draftHint: 'What is being edited, as it was saved last',
     messageHelp: 'What you want from the agent.',

@@ -54,11 +54,6 @@ export function replaceText(view: EditorView, text: string): void {
   view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
 }
 
-export function insertText(view: EditorView, text: string): void {
-  view.dispatch(view.state.replaceSelection(text));
-  view.focus();
-}
-
 const namesChanged = StateEffect.define<KnownNames>();
 
 const namesField = StateField.define<KnownNames>({
