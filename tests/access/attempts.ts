@@ -7,7 +7,7 @@ import { type CallerName, type Row, type World, keyText } from './tenants.ts';
 export type Question = { subject: string; command: string; scopes: string[] };
 
 /** What came back for one try: how it ended, and everything that was said. */
-type Answer = { code: string; text: string };
+type Answer = { code: string; met: number; text: string };
 const DONE = 'done';
 
 /** At most so many requests under way at once: more only wait inside PostgREST. */
@@ -60,7 +60,7 @@ async function tryWrite(
 ): Promise<string> {
   const stored = world.kestrel.rows.get(relation.name)!;
   const kinds = samples(
-    question.command === 'insert' ? stored.filter(isLiving) : stored,
+    question.command === 'insert' ? stored.filter((row) => row.kind !== 'deleted') : stored,
     world.ownerOf(caller),
   );
   // Without a grant no row is looked at.
@@ -71,7 +71,35 @@ async function tryWrite(
       return (await request(world, question, caller, method, path, body)).code;
     }),
   );
-  return words(world, caller, rows, (row) => codes[rows.indexOf(row)]!);
+  const cell = words(world, caller, rows, (row) => codes[rows.indexOf(row)]!);
+  const isWhole = question.command === 'update' || question.command === 'delete';
+  return isWhole && (await reachesUnseen(world, question, caller, relation, rows[0]!))
+    ? `${cell}, and unseen rows`
+    : cell;
+}
+
+/**
+ * Whether a write without a filter reaches rows that one with a filter does not. A filter reads columns,
+ * so it meets only rows that the caller may select; without one, only the policy of the command counts.
+ */
+async function reachesUnseen(
+  world: World,
+  question: Question,
+  caller: CallerName,
+  relation: Relation,
+  row: Row,
+): Promise<boolean> {
+  if (caller === 'service_role' || !isGranted(relation, question, caller)) return false;
+  const column = relation.updatable.find((name) => !relation.uniques.flat().includes(name));
+  const [method, body] =
+    question.command === 'update'
+      ? ['PATCH', { [column!]: row.values[column!] }]
+      : ['DELETE', undefined];
+  const all = `/${relation.name}`;
+  const seen = `${all}?${relation.key[0]}=not.is.null`;
+  const one = await request(world, question, caller, method as string, seen, body);
+  const other = await request(world, question, caller, method as string, all, body);
+  return one.code !== other.code || one.met !== other.met;
 }
 
 function isGranted(relation: Relation, question: Question, caller: CallerName): boolean {
@@ -97,7 +125,8 @@ async function tryCall(world: World, question: Question, caller: CallerName): Pr
   const path = `/rpc/${name}`;
   if (!call.on) return (await request(world, question, caller, 'POST', path, body())).code;
   const all = world.kestrel.rows.get(call.on)!.filter(call.where ?? isLiving);
-  const kinds = call.where ? all.map((row) => ({ ...row, kind: 'others' })) : all;
+  // What is restored is told apart by who made it.
+  const kinds = all.map((row) => (row.kind === 'deleted' ? { ...row, kind: 'others' } : row));
   const rows = samples(kinds, world.ownerOf(caller));
   const codes = await Promise.all(
     rows.map(async (row) => (await request(world, question, caller, 'POST', path, body(row))).code),
@@ -105,7 +134,7 @@ async function tryCall(world: World, question: Question, caller: CallerName): Pr
   return words(world, caller, rows, (row) => codes[rows.indexOf(row)]!);
 }
 
-const isLiving = (row: Row): boolean => row.kind !== 'deleted';
+const isLiving = (row: Row): boolean => !BESIDES.includes(row.kind);
 
 /** One row for each word that a cell may have for this caller. */
 function samples(rows: Row[], me: string | undefined): Row[] {
@@ -169,8 +198,10 @@ const COPIES: Record<string, (world: World) => object> = {
   }),
   models: () => ({ name: 'probe' }),
   organization_members: (world) => ({ user_id: world.personId('kestrel-use') }),
+  plans: () => ({ name: 'probe' }),
   profiles: () => ({ id: randomUUID() }),
-  team_agents: (world) => ({ agent_id: find(world, 'agents', 'slug', 'kestrel-ours')['id'] }),
+  usage_records: () => ({ period_start: '2021-01-01', period_end: '2021-01-31' }),
+  team_agents: (world) => ({ agent_id: find(world, 'agents', 'slug', 'kestrel-public')['id'] }),
 };
 
 function find(world: World, table: string, column: string, value: string): Record<string, unknown> {
@@ -243,7 +274,8 @@ async function request(
     if (caller !== 'service_role' && said.toLowerCase().includes(secret)) {
       throw new Error(`${caller} was told ${secret} by ${method} ${path}: ${said}`);
     }
-    return { code: codeOf(method, response, text), text };
+    const met = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] ?? 1);
+    return { code: codeOf(method, response, text, met), met, text };
   } finally {
     underWay -= 1;
     waiting.shift()?.();
@@ -256,11 +288,8 @@ function isForeign(caller: CallerName): boolean {
 }
 
 /** 'done', 'none' when a write met no row, or why it was refused, as our code or PostgreSQL's. */
-function codeOf(method: string, response: Response, text: string): string {
-  if (response.ok) {
-    const met = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
-    return method !== 'GET' && met === '0' ? 'none' : DONE;
-  }
+function codeOf(method: string, response: Response, text: string, met: number): string {
+  if (response.ok) return method !== 'GET' && met === 0 ? 'none' : DONE;
   const { code, details } = JSON.parse(text) as { code: string; details: string | null };
   if (code === '42501') return 'denied';
   return /^PT|^PGRST$/.test(code) && details ? details : code;
@@ -287,20 +316,42 @@ function words(
   }
   const worked = [...counts].filter(([, { done }]) => done > 0);
   if (worked.length === 0) return [...refusals].sort().join(' ');
-  const living = [...counts].filter(([word]) => word !== 'deleted');
-  if (living.every(([, { done, all }]) => done === all)) {
-    return counts.get('deleted')?.done ? 'all, deleted' : 'all';
-  }
-  return worked
-    .sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
-    .map(([word, { done, all }]) => (done === all ? word : `some ${word}`))
-    .join(', ');
+  const tenants = [...counts].filter(([word]) => !BESIDES.includes(word));
+  const isAll = tenants.length > 0 && tenants.every(([, { done, all }]) => done === all);
+  const named = isAll ? worked.filter(([word]) => BESIDES.includes(word)) : worked;
+  return [
+    ...(isAll ? ['all'] : []),
+    ...named
+      .sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
+      .map(([word, { done, all }]) => (done === all ? word : `some ${word}`)),
+  ].join(', ');
 }
 
-const ORDER = ['public', 'organization', 'shared', 'own', 'of own agents', 'draft', 'private'];
+/** What is not meant by 'all'. */
+const BESIDES = ['platform', 'deleted'];
+const ORDER = [
+  ...[
+    'public',
+    'organization',
+    'shared',
+    'own',
+    'of own agents',
+    'draft',
+    'private',
+    'owners',
+    'others',
+    'conversations',
+  ],
+  ...BESIDES,
+];
 
 function wordOf(row: Row, me: string | undefined): string {
-  if (row.kind === 'deleted') return 'deleted';
+  const word = relationTo(row, me);
+  return row.sort === undefined ? word : `${word} ${row.sort}`;
+}
+
+function relationTo(row: Row, me: string | undefined): string {
+  if (BESIDES.includes(row.kind)) return row.kind;
   if (me !== undefined && row.owner === me) return 'own';
   if (me !== undefined && row.agentOwner === me) return 'of own agents';
   return row.kind;

@@ -125,7 +125,15 @@ export const CALLS: Record<string, Call> = {
     arguments: ({ row }) => ({ schedule_id: row.values['id'] }),
   },
 
+  // Conversations
+  send_message: {
+    on: 'conversations',
+    arguments: ({ row }) => ({ conversation_id: row.values['id'], content: 'probe' }),
+  },
+
   // Executions
+  run_team: { on: 'teams', arguments: ({ row }) => ({ team_id: row.values['id'] }) },
+  run_workflow: { on: 'workflows', arguments: ({ row }) => ({ workflow_id: row.values['id'] }) },
   run_agent: { on: 'agents', arguments: ({ row }) => ({ agent_id: row.values['id'] }) },
   'run_agent as a draft': {
     on: 'agents',
@@ -188,6 +196,16 @@ export const CALLS: Record<string, Call> = {
   redeliver: {
     on: 'webhook_deliveries',
     arguments: ({ row }) => ({ delivery_id: row.values['id'] }),
+  },
+
+  // Billing
+  apply_stripe_event: {
+    arguments: () => ({
+      event: { id: 'evt_probe', type: 'probe', created: 1, data: { object: {} } },
+    }),
+  },
+  current_usage: {
+    arguments: ({ world }) => ({ organization_id: world.kestrel.organizationId }),
   },
 
   // Audit

@@ -4,6 +4,10 @@
 -- a leak, wherever it stands.
 create schema access;
 
+-- The platform's own, which everybody may use. What the migrations bring is there already.
+insert into public.settings (name, slug) values ('Platform', 'platform');
+insert into public.tools (name, tool_type) values ('platform', 'function');
+
 create function access.person(tenant text, who text) returns uuid
 language sql stable
 as $$
@@ -82,6 +86,55 @@ begin
 end
 $$;
 
+create function access.add_run(
+  mark text,
+  agent public.agents,
+  person uuid,
+  conversation_id uuid,
+  status text
+) returns uuid
+language plpgsql
+as $$
+declare
+  v_id uuid;
+begin
+  insert into public.executions (
+    organization_id, user_id, agent_id, agent_version_id, session_id, conversation_id, input)
+  values (
+    agent.organization_id, person, agent.id, agent.current_version_id, conversation_id, conversation_id,
+    jsonb_build_object('message', mark))
+  returning id into v_id;
+  insert into public.execution_steps (
+    execution_id, sequence_number, attempt, step_name, step_type, input, output, model, tool_name,
+    error_message, completed_at)
+  values (
+    v_id, 1, 1, mark, 'llm_call', to_jsonb(mark), to_jsonb(mark), 'demo/' || mark, mark, mark, now());
+  insert into public.execution_logs (execution_id, sequence_number, level, message)
+  values (v_id, 1, 'info', mark);
+  insert into public.execution_events (execution_id, seq, kind, payload)
+  values (v_id, 1000, 'delta', jsonb_build_object('text', mark));
+  insert into public.execution_artifacts (execution_id, name, type, size_bytes, storage_path)
+  values (
+    v_id, mark || '.txt', 'text/plain', 1,
+    agent.organization_id || '/' || v_id || '/' || mark || '.txt');
+  update public.executions as e
+  set status = 'running', resource_usage = jsonb_build_object('note', mark)
+  where e.id = v_id;
+  insert into public.execution_approvals (
+    execution_id, tool, arguments, edited_arguments, note, expires_at)
+  values (
+    v_id, mark, jsonb_build_object('note', mark), jsonb_build_object('note', mark), mark,
+    now() + interval '1 day');
+  update public.executions as e
+  set status = add_run.status,
+    output = jsonb_build_object('text', mark),
+    error_code = case add_run.status when 'failed' then mark end,
+    error_message = mark
+  where e.id = v_id;
+  return v_id;
+end
+$$;
+
 create function access.build(tenant text) returns void
 language plpgsql
 set search_path = public, extensions
@@ -94,11 +147,14 @@ declare
   v_organization uuid;
   v_closed uuid;
   v_who text;
+  v_kind text;
   v_person uuid;
   v_agent public.agents;
   v_execution uuid;
+  v_conversation uuid;
   v_team uuid;
   v_webhook uuid;
+  v_subscription uuid;
 begin
   -- What the audit log takes from requests.
   perform set_config(
@@ -192,7 +248,8 @@ begin
   insert into public.agent_shares (agent_id, user_id, permission)
   values
     (access.agent(tenant, 'shared'), access.person(tenant, 'use'), 'use'),
-    (access.agent(tenant, 'shared'), access.person(tenant, 'edit'), 'edit');
+    (access.agent(tenant, 'shared'), access.person(tenant, 'edit'), 'edit'),
+    (access.agent(tenant, 'mine'), v_admin, 'use');
   -- A copy of somebody else's agent, and versions that are no copies of their drafts.
   update public.agents
   set forked_from_agent_id = access.agent(tenant, 'public'),
@@ -212,12 +269,12 @@ begin
       organization_id, created_by_id, name, slug, description, type, leader_model, leader_prompt)
     values (
       v_organization, v_person, v_secret, v_secret || '-' || v_who, v_secret, 'coordinate',
-      'demo/' || v_secret, v_secret)
+      'demo/echo', v_secret)
     returning id into v_team;
     insert into public.team_agents (team_id, agent_id, position)
     values
       (v_team, access.agent(tenant, 'organization'), 1),
-      (v_team, access.agent(tenant, 'private'), 2);
+      (v_team, access.agent(tenant, case v_who when 'owner' then 'private' else 'ours' end), 2);
     insert into public.workflows (organization_id, created_by_id, name, slug, description, definition)
     values (
       v_organization, v_person, v_secret, v_secret || '-' || v_who, v_secret, access.graph(v_secret));
@@ -236,50 +293,29 @@ begin
   select p.id, now(), 'refused', v_secret, v_secret
   from planned as p;
 
-  -- Executions: whoever ran something has one that ended and one that waits for a decision -----------
-  foreach v_who in array '{owner,member,viewer,removed,use,edit}'::text[] loop
+  -- Executions: whoever ran something has a run that waits for a decision, one that failed, and, unless
+  -- it was a team or a workflow, one in a conversation ---------------------------------------------------
+  for v_who, v_kind in
+    select *
+    from (values
+      ('owner', 'ours'), ('member', 'organization'), ('viewer', 'organization'),
+      ('removed', 'organization'), ('use', 'shared'), ('edit', 'shared'), ('admin', 'organization'))
+      as r (who, kind)
+  loop
     v_person := access.person(tenant, v_who);
-    v_agent := (
-      select a from public.agents as a
-      where a.slug = tenant || case v_who
-        when 'owner' then '-ours' when 'use' then '-shared' when 'edit' then '-shared'
-        else '-organization' end);
-    for v_attempt in 1 .. 2 loop
-      insert into public.executions (
-        organization_id, user_id, agent_id, agent_version_id, input, trigger_source)
-      values (
-        v_organization, v_person, v_agent.id, v_agent.current_version_id,
-        jsonb_build_object('message', v_secret), 'user')
-      returning id into v_execution;
-      insert into public.execution_steps (
-        execution_id, sequence_number, attempt, step_name, step_type, input, output, model, tool_name,
-        error_message, completed_at)
-      values (
-        v_execution, 1, 1, v_secret, 'llm_call', to_jsonb(v_secret), to_jsonb(v_secret),
-        'demo/' || v_secret, v_secret, v_secret, now());
-      insert into public.execution_logs (execution_id, sequence_number, level, message)
-      values (v_execution, 1, 'info', v_secret);
-      insert into public.execution_events (execution_id, seq, kind, payload)
-      values (v_execution, 1000, 'delta', jsonb_build_object('text', v_secret));
-      insert into public.execution_artifacts (execution_id, name, type, size_bytes, storage_path)
-      values (
-        v_execution, v_secret || '.txt', 'text/plain', 1,
-        v_organization || '/' || v_execution || '/' || v_secret || '.txt');
-      update public.executions
-      set status = 'running', resource_usage = jsonb_build_object('note', v_secret)
-      where id = v_execution;
-      update public.executions
-      set status = case v_attempt when 1 then 'waiting' else 'failed' end,
-        output = jsonb_build_object('text', v_secret),
-        error_code = case v_attempt when 2 then v_secret end,
-        error_message = v_secret
-      where id = v_execution;
-      insert into public.execution_approvals (
-        execution_id, tool, arguments, edited_arguments, note, expires_at)
-      values (
-        v_execution, v_secret, jsonb_build_object('note', v_secret),
-        jsonb_build_object('note', v_secret), v_secret, now() + interval '1 day');
-    end loop;
+    select * into v_agent from public.agents as a where a.slug = tenant || '-' || v_kind;
+    perform
+      access.add_run(v_secret, v_agent, v_person, null, 'waiting'),
+      access.add_run(v_secret, v_agent, v_person, null, 'failed');
+    insert into public.conversations (user_id, agent_id, title)
+    values (v_person, v_agent.id, v_secret)
+    returning id into v_conversation;
+    v_execution := access.add_run(v_secret, v_agent, v_person, v_conversation, 'failed');
+    insert into public.messages (
+      conversation_id, sender_type, content, attachments, execution_id, feedback, feedback_note)
+    values
+      (v_conversation, 'user', v_secret, jsonb_build_array(v_secret), v_execution, null, null),
+      (v_conversation, 'agent', v_secret, '[]', v_execution, 'good', v_secret);
   end loop;
 
   -- Integrations ------------------------------------------------------------------------------------
@@ -297,6 +333,23 @@ begin
     webhook_id, organization_id, event_type, payload, status, response_body, next_retry_at)
   values (
     v_webhook, v_organization, v_secret, jsonb_build_object('note', v_secret), 'failed', v_secret, null);
+
+  -- Billing -----------------------------------------------------------------------------------------
+  insert into public.subscriptions (
+    organization_id, stripe_subscription_id, stripe_customer_id, plan, status, cancellation_reason)
+  select v_organization, v_secret, v_secret, p.name, 'active', v_secret
+  from public.plans as p
+  order by p.display_order
+  limit 1
+  returning id into v_subscription;
+  insert into public.invoices (
+    organization_id, subscription_id, stripe_invoice_id, invoice_number, status, subtotal_usd, total_usd,
+    amount_due_usd, invoice_date, invoice_pdf_url)
+  values (
+    v_organization, v_subscription, v_secret, v_secret, 'open', 1, 1, 1, current_date,
+    'https://example.com/' || v_secret);
+  insert into public.usage_records (organization_id, period_start, period_end)
+  values (v_organization, '2020-01-01', '2020-01-31');
 
   -- What is over ------------------------------------------------------------------------------------
   update public.agents set deleted_at = now()

@@ -57,12 +57,15 @@ export type Row = {
   values: Record<string, unknown>;
   /** The username of whoever it belongs to or made it. */
   owner: string | undefined;
-  /** Whoever made the agent that a run is of. */
+  /** Whoever made the agent that a run or a share is of. */
   agentOwner: string | undefined;
-  /** Why others may see it, or may not: 'public', 'organization', 'shared', 'private', 'deleted', ... */
+  /** Whose it is beyond that: 'public', 'organization', 'shared', 'private', 'platform', 'deleted', ... */
   kind: string;
+  /** Where a table holds two sorts of rows with rules of their own: which this one is. */
+  sort?: string;
 };
 
+/** A tenant's rows by table, with the platform's among them. */
 export type Tenant = { name: string; organizationId: string; rows: Map<string, Row[]> };
 
 /** Two full tenants behind an API of their own. */
@@ -99,7 +102,7 @@ export async function createWorld(): Promise<World> {
     for (const profile of after.get('profiles')!.values()) {
       people.set(String(profile['username']), String(profile['id']));
     }
-    return [describeTenant(name, catalogue, before, after, people), after];
+    return [describeTenant(name, catalogue, bare, before, after, people), after];
   };
   const [kestrel, withKestrel] = await build('kestrel', bare);
   const [walrus] = await build('walrus', withKestrel);
@@ -184,7 +187,11 @@ function keyScopes(caller: CallerName, scopes: string[]): string[] {
 }
 
 /** Views, and the table of which they have a row for each row that the caller may see. */
-const VIEWS: Record<string, string> = { agent_access: 'agents', agent_stats: 'agents' };
+const VIEWS: Record<string, string> = {
+  agent_access: 'agents',
+  agent_stats: 'agents',
+  execution_usage: 'executions',
+};
 
 type Stored = Map<string, Map<string, Record<string, unknown>>>;
 
@@ -213,9 +220,6 @@ export function keyText(relation: Relation, row: Record<string, unknown>): strin
   return relation.key.map((column) => String(row[column])).join(' ');
 }
 
-/** Tables whose rows belong to no tenant. */
-export const PLATFORM_TABLES = ['models'];
-
 /** Tables whose rows belong to the row above them and are seen with it. */
 const ABOVE: Record<string, [column: string, table: string]> = {
   agent_access: ['agent_id', 'agents'],
@@ -226,6 +230,8 @@ const ABOVE: Record<string, [column: string, table: string]> = {
   agent_tags: ['agent_id', 'agents'],
   agent_versions: ['agent_id', 'agents'],
   mcp_servers: ['agent_id', 'agents'],
+  messages: ['conversation_id', 'conversations'],
+  execution_usage: ['id', 'executions'],
   execution_approvals: ['execution_id', 'executions'],
   execution_artifacts: ['execution_id', 'executions'],
   execution_events: ['execution_id', 'executions'],
@@ -239,6 +245,7 @@ const ABOVE: Record<string, [column: string, table: string]> = {
 function describeTenant(
   name: string,
   catalogue: Catalogue,
+  platform: Stored,
   before: Stored,
   after: Stored,
   people: Map<string, string>,
@@ -251,35 +258,46 @@ function describeTenant(
   const closed = new Set(
     [...organizations.values()].filter((o) => o['deleted_at']).map((o) => o['id']),
   );
-  const shared = new Set([...after.get('agent_shares')!.values()].map((s) => s['agent_id']));
+  const guests = [people.get(`${name}-use`), people.get(`${name}-edit`)];
+  const shared = new Set(
+    [...after.get('agent_shares')!.values()]
+      .filter((share) => guests.includes(String(share['user_id'])))
+      .map((share) => share['agent_id']),
+  );
 
   const rows = new Map<string, Row[]>();
   for (const relation of catalogue.relations) {
-    const isPlatform = PLATFORM_TABLES.includes(relation.name);
     const own = [...after.get(relation.name)!]
-      .filter(([key]) => isPlatform || !before.get(relation.name)!.has(key))
-      .map(([, values]): Row => ({
+      .filter(
+        ([key]) => platform.get(relation.name)!.has(key) || !before.get(relation.name)!.has(key),
+      )
+      .map(([key, values]): Row => ({
         relation,
         key: Object.fromEntries(relation.key.map((column) => [column, values[column]])),
         values,
-        ...describe(relation.name, values),
+        ...(platform.get(relation.name)!.has(key)
+          ? { owner: undefined, agentOwner: undefined, kind: 'platform' }
+          : describe(relation.name, values)),
       }));
     rows.set(
       relation.name,
       own.filter((row) => row.kind !== 'personal'),
     );
   }
-  const organization = rows.get('organizations')!.find((o) => o.kind !== 'deleted')!;
+  const organization = rows.get('organizations')!.find((o) => o.kind === 'others')!;
   return { name, organizationId: String(organization.values['id']), rows };
 
   function describe(
     table: string,
     row: Record<string, unknown>,
-  ): Pick<Row, 'owner' | 'agentOwner' | 'kind'> {
+  ): Pick<Row, 'owner' | 'agentOwner' | 'kind' | 'sort'> {
     const above = ABOVE[table];
     if (above) {
       const [column, parent] = above;
       const description = describe(parent, find(parent, row[column]));
+      if (table === 'messages') {
+        return { ...description, sort: row['sender_type'] === 'agent' ? 'answers' : 'questions' };
+      }
       // What a public agent's insiders only tried is not public.
       const isDraft = table === 'agent_versions' && !row['is_published'];
       return isDraft && description.kind === 'public'
@@ -305,6 +323,14 @@ function describeTenant(
         if (shared.has(row['id'])) return { ...about, kind: 'shared' };
         return { ...about, kind: kindOf(row, String(row['visibility'])) };
       case 'executions':
+        return {
+          owner,
+          agentOwner: row['conversation_id'] ? undefined : ofAgent?.owner,
+          kind: row['conversation_id'] ? 'conversations' : 'others',
+        };
+      case 'conversations':
+        return { ...about, kind: 'private' };
+      case 'agent_shares':
         return { owner, agentOwner: ofAgent?.owner, kind: 'others' };
       case 'tokens':
         return { ...about, kind: row['organization_id'] ? 'organization' : 'private' };
