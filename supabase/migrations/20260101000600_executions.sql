@@ -8,8 +8,9 @@
 -- One lock rules a run: whoever changes its status, its lease or its numbered children first locks its
 -- row in public.executions. A claim, which starts at the queue, takes both rows without waiting; so
 -- nothing here can deadlock with it. What hangs together with a run is locked after it, always in this
--- order: runs, conversations, schedules, the admission of the organization, its totals. The numbers of
--- the triggers follow it; whoever ends several runs at once calls lock_ends() before the first.
+-- order: runs, conversations, schedules, runs of suites, the admission of the organization, its totals.
+-- The numbers of the triggers follow it; whoever ends several runs at once calls lock_ends() before the
+-- first.
 
 -- ===================================================================================================
 -- Models and their prices
@@ -964,6 +965,11 @@ begin
     from public.schedule_runs as r
     where r.execution_id = any (lock_ends.execution_ids))
   order by s.id
+  for no key update;
+  perform from public.eval_runs as r
+  where r.id in (
+    select e.run_id from public.eval_results as e where e.execution_id = any (lock_ends.execution_ids))
+  order by r.id
   for no key update;
 end
 $$;
@@ -2352,6 +2358,21 @@ grant execute on function public.decide_approval(uuid, boolean, jsonb, text) to 
 -- One of them answers at a time; the others wait in the queue, available at infinity.
 -- ===================================================================================================
 
+create function private.require_conversation(conversation_id uuid) returns void
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  perform from public.conversations as c where c.id = require_conversation.conversation_id;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such conversation.',
+      detail = 'conversation_not_found', hint = 'It may be deleted; you see your own only.';
+  end if;
+end
+$$;
+comment on function private.require_conversation(uuid) is
+  'Refuses what is no conversation, or no longer; null is none.';
+
 create function private.require_attachments(conversation public.conversations, attachments jsonb)
 returns jsonb
 language plpgsql stable
@@ -2415,10 +2436,7 @@ begin
   select * into v_conversation
   from public.conversations as c
   where c.id = send_message.conversation_id and c.user_id = private.require_user();
-  if not found then
-    raise sqlstate 'PT404' using message = 'There is no such conversation.',
-      detail = 'conversation_not_found', hint = 'It may be deleted; you see your own only.';
-  end if;
+  perform private.require_conversation(v_conversation.id);
   perform private.require_agent(v_conversation.agent_id, 'run');
 
   if send_message.strategy is null
@@ -2441,6 +2459,8 @@ begin
       for no key update);
   end if;
   perform from public.conversations as c where c.id = v_conversation.id for no key update;
+  -- It may have been deleted while we waited.
+  perform private.require_conversation(v_conversation.id);
   if send_message.strategy = 'reject' and private.is_answering(v_conversation.id) then
     raise sqlstate 'PT409' using message = 'The agent is still answering.',
       detail = 'conversation_busy', hint = 'Wait for the answer, or send with enqueue or interrupt.';
@@ -2506,10 +2526,8 @@ declare
   v_run public.executions;
 begin
   perform from public.conversations as c where c.id = run.conversation_id for no key update;
-  if not found then
-    raise sqlstate 'PT404' using message = 'The conversation is gone.',
-      detail = 'conversation_not_found', hint = 'Begin another one.';
-  elsif private.is_answering(run.conversation_id) then
+  perform private.require_conversation(run.conversation_id);
+  if private.is_answering(run.conversation_id) then
     raise sqlstate 'PT409' using message = 'The agent is still answering.',
       detail = 'conversation_busy', hint = 'Wait for the answer, or cancel its run.';
   end if;
