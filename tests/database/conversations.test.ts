@@ -30,7 +30,7 @@ it('messages that are sent at once are numbered without gaps and answered one by
     for (let turn = 0; turn < 5; turn++) await send(sender, conversationId, `${n}.${turn}`);
   });
   const workers = crowd.connections(4).map(async (worker, n) => {
-    for (let idle = 0; idle < 200; ) {
+    for (let idle = 0; idle < 200;) {
       const run = await claim(worker, `worker-${n}`);
       if (!run) {
         idle = (await isQuiet(conversationId, 50)) ? 200 : idle + 1;
@@ -93,7 +93,7 @@ it('whatever people and workers do at once, nothing deadlocks, gets stuck or is 
   });
   let peopleAreBusy = true;
   const workers = crowd.connections(4).map(async (worker, n) => {
-    for (let idle = 0; idle < 3; ) {
+    for (let idle = 0; idle < 3;) {
       const run = await claim(worker, `worker-${n}`);
       if (!run) {
         if (!peopleAreBusy) idle++;
@@ -102,12 +102,16 @@ it('whatever people and workers do at once, nothing deadlocks, gets stuck or is 
       }
       idle = 0;
       await randomly(
-        () => worker`select private.complete_execution(${run.id}, ${run.token}, '{"text": "Yes."}')`,
-        () => worker`select private.fail_execution(${run.id}, ${run.token}, 'internal_error', 'No.')`,
-        () => worker`select private.fail_execution(${run.id}, ${run.token}, 'provider_unavailable', 'No.', 1)`,
+        () =>
+          worker`select private.complete_execution(${run.id}, ${run.token}, '{"text": "Yes."}')`,
+        () =>
+          worker`select private.fail_execution(${run.id}, ${run.token}, 'internal_error', 'No.')`,
+        () =>
+          worker`select private.fail_execution(${run.id}, ${run.token}, 'provider_unavailable', 'No.', 1)`,
         () => worker`select private.release_execution(${run.id}, ${run.token})`,
         // Dies with the run in hand.
-        () => worker`update private.execution_queue set lease_expires_at = now() where execution_id = ${run.id}`,
+        () =>
+          worker`update private.execution_queue set lease_expires_at = now() where execution_id = ${run.id}`,
       ).catch(allow('lease_lost'));
     }
   });
@@ -142,8 +146,7 @@ function send(connection: Sql, conversationId: string, content: string, strategy
   return as(
     person.id,
     connection,
-    (tx) =>
-      tx`select public.send_message(${conversationId}, ${content}, strategy => ${strategy})`,
+    (tx) => tx`select public.send_message(${conversationId}, ${content}, strategy => ${strategy})`,
   );
 }
 
@@ -173,7 +176,11 @@ async function deleteAndBegin(connection: Sql, conversations: string[]) {
   const at = Math.floor(Math.random() * conversations.length);
   const fresh = await begin(connection);
   const [stale] = conversations.splice(at, 1, fresh);
-  await as(person.id, connection, (tx) => tx`delete from public.conversations where id = ${stale!}`);
+  await as(
+    person.id,
+    connection,
+    (tx) => tx`delete from public.conversations where id = ${stale!}`,
+  );
 }
 
 /** Picks one of what can happen. */
@@ -187,7 +194,7 @@ async function finishEverything() {
     .poll(
       async () => {
         await crowd.sql`select private.reap_executions()`;
-        for (let run; (run = await claim(crowd.sql, 'last')); ) {
+        for (let run; (run = await claim(crowd.sql, 'last'));) {
           await crowd.sql`select private.complete_execution(${run.id}, ${run.token}, '{"text": "Late."}')`;
         }
         const [{ left }] = await crowd.sql<[{ left: number }]>`

@@ -52,7 +52,9 @@ it('loses no row while months are made, drained and dropped under writers', asyn
   await Promise.all(writers);
   await sql`select private.maintain_partitions()`;
 
-  expect(maintenance.filter((line) => line.startsWith('made public.readings')).length).toBeGreaterThan(0);
+  expect(
+    maintenance.filter((line) => line.startsWith('made public.readings')).length,
+  ).toBeGreaterThan(0);
   const [count] = await sql`
     select
       (select count(*) from public.readings) + (select count(*) from private.reading_archive) as kept,

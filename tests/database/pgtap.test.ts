@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { relative, sep } from 'node:path';
 import postgres from 'postgres';
@@ -29,15 +28,21 @@ type Assertion = { passed: boolean; name: string; diagnosis: string };
 
 for (const file of globSync(`${folder}/*/*.test.sql`).sort()) {
   const { assertions, planned, error } = await run(file);
-  describe(relative(folder, file).replace(/\.test\.sql$/, '').split(sep).join(' / '), () => {
-    for (const { passed, name, diagnosis } of assertions) {
-      it(name, () => expect(passed, diagnosis).toBe(true));
-    }
-    it('runs to the end of its plan', () => {
-      expect(error).toBeUndefined();
-      expect(assertions.length).toBe(planned);
-    });
-  });
+  describe(
+    relative(folder, file)
+      .replace(/\.test\.sql$/, '')
+      .split(sep)
+      .join(' / '),
+    () => {
+      for (const { passed, name, diagnosis } of assertions) {
+        it(name, () => expect(passed, diagnosis).toBe(true));
+      }
+      it('runs to the end of its plan', () => {
+        expect(error).toBeUndefined();
+        expect(assertions.length).toBe(planned);
+      });
+    },
+  );
 }
 
 /** Runs one file and reads what it printed as TAP (https://testanything.org). */
@@ -74,7 +79,7 @@ function pgTap(): string {
   const archive = gunzipSync(
     readFileSync('node_modules/@electric-sql/pglite-pgtap/dist/pgtap.tar.gz'),
   );
-  for (let at = 0; at < archive.length; ) {
+  for (let at = 0; at < archive.length;) {
     const name = archive.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
     const size = parseInt(archive.toString('utf8', at + 124, at + 136), 8);
     if (/\/pgtap--\d+\.\d+\.\d+\.sql$/.test(name)) {

@@ -180,7 +180,10 @@ function cron(schedule: Schedule, after: number): number | null | undefined {
   const anchor = zoned(start, timezone);
   const day = schedule.day_of_month ?? anchor.day;
   if (frequency === 'monthly' && day > 28 && day < 31) return undefined;
-  const [hour, minute] = schedule.time_of_day?.split(':').map(Number) ?? [anchor.hour, anchor.minute];
+  const [hour, minute] = schedule.time_of_day?.split(':').map(Number) ?? [
+    anchor.hour,
+    anchor.minute,
+  ];
   const daysOfWeek = (schedule.days_of_week ?? [anchor.dayOfWeek]).map((iso) => iso % 7).join(',');
   const line = [
     minute,

@@ -199,7 +199,7 @@ async function perSecond(as: string, role: string, text: string): Promise<number
   for (let n = 0; n < times; n++) {
     await sql.begin(async (transaction) => {
       await become(transaction, as, role);
-      await transaction.unsafe(text, [], { prepare: true });
+      await transaction.unsafe(text, [], { prepare: true, simple: false });
     });
   }
   return (times * 1000) / (performance.now() - started);
