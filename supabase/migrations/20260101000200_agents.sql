@@ -1648,16 +1648,8 @@ grant select on public.agent_tags to anon, authenticated;
 grant insert (agent_id, tag) on public.agent_tags to authenticated;
 grant delete on public.agent_tags to authenticated;
 
-create policy agent_tags_select_public on public.agent_tags
-  for select to anon
-  using (exists (
-    select 1 from public.agents as a
-    where a.id = agent_tags.agent_id));
-create policy agent_tags_select_reader on public.agent_tags
-  for select to authenticated
-  using (exists (
-    select 1 from public.agents as a
-    where a.id = agent_tags.agent_id));
+-- NOTE: the policies agent_tags_select_public and _reader stand in the catalog, because they also show
+-- the tags of listed agents.
 create policy agent_tags_insert_editor on public.agent_tags
   for insert to authenticated
   with check (exists (
@@ -1694,14 +1686,15 @@ create table private.agent_counters (
   fork_count bigint not null default 0,
   favorite_count bigint not null default 0,
   rating_count bigint not null default 0,
-  rating_sum bigint not null default 0
+  rating_sum bigint not null default 0,
+  verified_rating_count bigint not null default 0
 );
 comment on table private.agent_counters is
   'Each agent''s counts as folded last; private.agent_counts() adds what came since.';
 
 create type private.agent_counter as enum
   ('total_uses', 'view_count', 'share_count', 'install_count', 'fork_count', 'favorite_count',
-   'rating_count', 'rating_sum');
+   'rating_count', 'rating_sum', 'verified_rating_count');
 
 -- No foreign key: it would lock the agent's row for every count. Folding drops those of agents that
 -- are gone.
@@ -1726,7 +1719,7 @@ as $$
     add_agent_delta.agent_id, add_agent_delta.counter::private.agent_counter, add_agent_delta.delta)
 $$;
 comment on function private.add_agent_delta(uuid, text, integer) is
-  'Counts for an agent: total_uses, view_count, share_count, install_count, fork_count, favorite_count, rating_count, rating_sum. For triggers and definer functions.';
+  'Counts for an agent: total_uses, view_count, share_count, install_count, fork_count, favorite_count, rating_count, rating_sum, verified_rating_count. For triggers and definer functions.';
 
 create function private.fold_agent_counters() returns integer
 language plpgsql
@@ -1752,7 +1745,9 @@ begin
       coalesce(sum(t.delta) filter (where t.counter = 'fork_count'), 0) as fork_count,
       coalesce(sum(t.delta) filter (where t.counter = 'favorite_count'), 0) as favorite_count,
       coalesce(sum(t.delta) filter (where t.counter = 'rating_count'), 0) as rating_count,
-      coalesce(sum(t.delta) filter (where t.counter = 'rating_sum'), 0) as rating_sum
+      coalesce(sum(t.delta) filter (where t.counter = 'rating_sum'), 0) as rating_sum,
+      coalesce(sum(t.delta) filter (where t.counter = 'verified_rating_count'), 0)
+        as verified_rating_count
     from taken as t
     group by t.agent_id
     -- Two folders that update the same rows take them in one order.
@@ -1769,7 +1764,8 @@ begin
       fork_count = c.fork_count + excluded.fork_count,
       favorite_count = c.favorite_count + excluded.favorite_count,
       rating_count = c.rating_count + excluded.rating_count,
-      rating_sum = c.rating_sum + excluded.rating_sum
+      rating_sum = c.rating_sum + excluded.rating_sum,
+      verified_rating_count = c.verified_rating_count + excluded.verified_rating_count
   )
   select count(*) into v_folded from taken;
   return v_folded;
@@ -1801,7 +1797,9 @@ as $$
     coalesce(max(c.rating_count), 0)
       + coalesce(sum(d.delta) filter (where d.counter = 'rating_count'), 0)::bigint,
     coalesce(max(c.rating_sum), 0)
-      + coalesce(sum(d.delta) filter (where d.counter = 'rating_sum'), 0)::bigint
+      + coalesce(sum(d.delta) filter (where d.counter = 'rating_sum'), 0)::bigint,
+    coalesce(max(c.verified_rating_count), 0)
+      + coalesce(sum(d.delta) filter (where d.counter = 'verified_rating_count'), 0)::bigint
   from (select) as one
     left join private.agent_counters as c on c.agent_id = agent_counts.agent_id
     left join private.agent_counter_deltas as d on d.agent_id = agent_counts.agent_id
@@ -1878,32 +1876,8 @@ comment on function private.check_fork_counts() is 'For private.recount().';
 insert into private.counter_checks (name, check_function)
 values ('forks', 'private.check_fork_counts()');
 
-create view public.agent_stats with (security_invoker = true) as
-select
-  a.id as agent_id,
-  c.total_uses,
-  c.view_count,
-  c.share_count,
-  c.install_count,
-  c.fork_count,
-  c.favorite_count,
-  c.rating_count,
-  round(c.rating_sum::numeric / nullif(c.rating_count, 0), 2) as avg_rating
-from public.agents as a
-  cross join lateral private.agent_counts(a.id) as c;
-grant select on public.agent_stats to anon, authenticated, service_role;
-comment on view public.agent_stats is
-  E'Counts of every agent that the caller can read.\nExact at every moment. avg_rating is null without ratings.';
-
-create function public.stats(agent public.agents) returns setof public.agent_stats
-language sql stable rows 1
-set search_path = ''
-as $$
-  select * from public.agent_stats as s where s.agent_id = agent.id
-$$;
-comment on function public.stats(public.agents) is
-  E'Embeds an agent''s counts.\n/agents?select=name,stats(total_uses,avg_rating)';
-grant execute on function public.stats(public.agents) to anon, authenticated, service_role;
+-- NOTE: public.agent_stats shows them; it stands in the catalog, because it also shows those of listed
+-- agents.
 
 -- ---------------------------------------------------------------------------------------------------
 -- Freezing: what a version is made of
@@ -2092,7 +2066,6 @@ begin
   limit 1;
 
   v_row := private.draft_version(publish_agent_version.agent_id);
-  perform private.require_evaluation(v_row);
   v_row.id := private.uuid_v7();
   v_row.is_published := true;
   v_row.version_number := coalesce(v_last.version_number, 0) + 1;
@@ -2141,7 +2114,7 @@ as $$
   select private.publish_agent_version(agent_id, version, changelog, revision_name)
 $$;
 comment on function public.publish_agent_version(uuid, text, text, text) is
-  E'Freezes the draft as the next version and makes it current.\nversion is semantic and must exceed all before it; left out, the patch number counts up from 1.0.0. A first publication activates the agent. Errors: agent_not_found, not_allowed, version_invalid, version_not_greater, eval_required.';
+  E'Freezes the draft as the next version and makes it current.\nversion is semantic and must exceed all before it; left out, the patch number counts up from 1.0.0. A first publication activates the agent. Errors: agent_not_found, not_allowed, version_invalid, version_not_greater.';
 grant execute on function private.publish_agent_version(uuid, text, text, text) to authenticated;
 grant execute on function public.publish_agent_version(uuid, text, text, text) to authenticated;
 

@@ -282,7 +282,7 @@ comment on column public.executions.reserved_usd is 'The most that it may still 
 comment on column public.executions.cost_usd is 'What its model calls cost so far; null when no price is known.';
 comment on column public.executions.trace_id is 'W3C trace id, shared with the runs that it starts.';
 comment on column public.executions.credited_agent_id is
-  'The agent whose total_uses this run counts for once completed; null for runs of its own organization.';
+  'The agent whose total_uses this run counts for once completed, of an installed copy the original; null for runs by people of the organization that makes it.';
 
 -- What may become of a run, and what follows from it on the row itself, whoever changes the status.
 create function private.tg_executions__state() returns trigger
@@ -821,17 +821,19 @@ create trigger _400_events after update of status on public.executions
 -- Uses of an agent
 -- ===================================================================================================
 
--- A use is a completed run for somebody else: runs of the agent's own organization never count.
+-- A use is a completed run by somebody else, of the agent or of an installed copy: runs by people of the
+-- organization that makes it never count.
 create function private.tg_executions__count_use() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
   perform private.add_agent_delta(new.credited_agent_id, 'total_uses', 1);
+  perform private.log_agent_event(new.credited_agent_id, 'use', new.user_id);
   return null;
 end
 $$;
-comment on function private.tg_executions__count_use() is 'A completed run counts for the agent that it is credited to.';
+comment on function private.tg_executions__count_use() is 'A completed run counts for the agent that it is credited to, and is an event of it.';
 
 create trigger _500_count_use after update of status on public.executions
   for each row when (
@@ -1779,12 +1781,7 @@ begin
       3600),
     v_run.reserved_usd,
     coalesce(v_run.trace_id, replace(gen_random_uuid()::text, '-', '')),
-    case
-      when not exists (
-        select from public.organization_members as m
-        where m.organization_id = v_run.organization_id and m.user_id = v_run.user_id)
-        then v_run.agent_id
-    end)
+    private.credited_agent_id(v_run.agent_id, v_run.user_id))
   returning * into v_run;
   return v_run;
 end

@@ -495,7 +495,7 @@ create table public.webhooks (
   events text[] not null
     constraint events_are_known check (
       cardinality(events) > 0
-      and events <@ '{execution.completed,execution.failed,execution.cancelled,agent.published,agent.deleted}'),
+      and events <@ '{execution.completed,execution.failed,execution.cancelled,agent.published,agent.deleted,listing.approved,listing.installed,review.created}'),
   is_active boolean not null default true,
   total_deliveries integer not null default 0,
   successful_deliveries integer not null default 0,
@@ -548,7 +548,7 @@ create policy webhooks_delete_scope on public.webhooks as restrictive for delete
 
 comment on table public.webhooks is
   E'Addresses that hear of an organization''s events.\nAdmins. Made by create_webhook(), which shows the signing secret once. Days of failure switch a webhook off, with notice; 410 Gone does so at once.';
-comment on column public.webhooks.events is 'execution.completed, execution.failed, execution.cancelled, agent.published, agent.deleted.';
+comment on column public.webhooks.events is 'execution.completed, execution.failed, execution.cancelled, agent.published, agent.deleted; of what the organization offers in the catalog: listing.approved, listing.installed, review.created.';
 comment on column public.webhooks.failing_since is 'Null while the last delivery succeeded.';
 
 create table private.webhook_secrets (
@@ -754,6 +754,63 @@ comment on function private.tg_agents__emit() is 'After an agent was deleted: ag
 create trigger _800_emit after update of deleted_at on public.agents
   for each row when (old.deleted_at is null and new.deleted_at is not null)
   execute function private.tg_agents__emit();
+
+create function private.tg_listing_revisions__emit() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.emit_event(
+    new.organization_id,
+    'listing.approved',
+    jsonb_build_object(
+      'listing_id', new.listing_id, 'revision_id', new.id, 'agent_id', new.agent_id,
+      'agent_version_id', new.agent_version_id));
+  return null;
+end
+$$;
+comment on function private.tg_listing_revisions__emit() is 'After a revision was approved: listing.approved.';
+create trigger _800_emit after update of status on public.listing_revisions
+  for each row when (old.status <> new.status and new.status = 'approved')
+  execute function private.tg_listing_revisions__emit();
+
+create function private.tg_marketplace_installs__emit() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  -- Who installed it is the other organization's affair.
+  perform private.emit_event(
+    l.organization_id,
+    'listing.installed',
+    jsonb_build_object(
+      'listing_id', l.id, 'agent_id', l.agent_id, 'agent_version_id', new.agent_version_id))
+  from public.marketplace_listings as l
+  where l.id = new.listing_id;
+  return null;
+end
+$$;
+comment on function private.tg_marketplace_installs__emit() is 'After an install: listing.installed, to the publisher.';
+create trigger _800_emit after insert on public.marketplace_installs
+  for each row execute function private.tg_marketplace_installs__emit();
+
+create function private.tg_agent_reviews__emit() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.emit_event(
+    a.organization_id,
+    'review.created',
+    jsonb_build_object('review_id', new.id, 'agent_id', new.agent_id, 'rating', new.rating))
+  from public.agents as a
+  where a.id = new.agent_id;
+  return null;
+end
+$$;
+comment on function private.tg_agent_reviews__emit() is 'After a review was written: review.created, to the agent''s organization.';
+create trigger _800_emit after insert on public.agent_reviews
+  for each row execute function private.tg_agent_reviews__emit();
 
 create function private.claim_webhook_deliveries(count integer default 10)
 returns table (

@@ -367,6 +367,17 @@ create trigger _900_audit after insert on public.agent_versions
   execute function private.tg_audit('agent_version', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.tools
   for each row execute function private.tg_audit('tool', 'organization_id');
+create trigger _900_audit
+  after insert or delete or update of status, live_revision_id, is_featured, review_notes
+  on public.marketplace_listings
+  for each row execute function private.tg_audit('listing', 'organization_id', 'search',
+    'rating_sort', 'average_rating', 'is_verified', 'install_sort', 'trending_score', 'is_live');
+create trigger _900_audit after insert or update or delete on public.listing_revisions
+  for each row execute function private.tg_audit('listing_revision', 'organization_id');
+create trigger _900_audit after insert or update or delete on public.marketplace_installs
+  for each row execute function private.tg_audit('install', 'organization_id');
+create trigger _900_audit after insert or update or delete on public.purchases
+  for each row execute function private.tg_audit('purchase', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.teams
   for each row execute function private.tg_audit('team', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.workflows
@@ -385,8 +396,6 @@ create trigger _900_audit after insert or update or delete on public.subscriptio
   for each row execute function private.tg_audit('subscription', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.invoices
   for each row execute function private.tg_audit('invoice', 'organization_id');
-create trigger _900_audit after insert or update or delete on public.eval_suites
-  for each row execute function private.tg_audit('eval_suite', 'organization_id');
 
 -- Signing a session out from elsewhere is worth a line; ordinary signing out, which Auth does without a
 -- caller, and the end of the whole account are not.

@@ -159,6 +159,44 @@ as $$
   where m.user_id = personal_organization.user_id and o.is_personal
 $$;
 
+-- An agent of the organization, published by its owner, with an approved listing: the listing's id.
+create or replace function tests.create_listing(
+  owner uuid,
+  organization_id uuid,
+  title text,
+  price_usd numeric default null
+) returns uuid
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_agent_id uuid;
+  v_listing_id uuid;
+begin
+  perform set_config(
+    'request.jwt.claims', jsonb_build_object('sub', owner, 'role', 'authenticated')::text, true);
+  insert into public.agents (organization_id, name, system_prompt)
+  values (create_listing.organization_id, title, 'Be brief.')
+  returning id into v_agent_id;
+  insert into public.agent_parameters (agent_id, name, default_value)
+  values (v_agent_id, 'tone', '"calm"');
+  perform private.publish_agent_version(v_agent_id, null, null, null);
+  insert into public.marketplace_listings (organization_id, agent_id)
+  values (create_listing.organization_id, v_agent_id)
+  returning id into v_listing_id;
+  insert into public.listing_revisions
+    (listing_id, title, short_description, long_description, category, pricing_model, price_usd)
+  values (
+    v_listing_id, title, 'Short.', 'Long.', 'Writing',
+    case when create_listing.price_usd is null then 'free' else 'one_time' end::public.pricing_model,
+    create_listing.price_usd);
+  perform private.submit_listing(v_listing_id);
+  perform set_config('request.jwt.claims', '', true);
+  update public.listing_revisions set status = 'approved' where listing_id = v_listing_id;
+  return v_listing_id;
+end
+$$;
+
 grant execute on all functions in schema tests to anon, authenticated, service_role;
 
 -- The public half of an OpenPGP key pair that nobody kept: what it encrypts stays encrypted.

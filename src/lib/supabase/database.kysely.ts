@@ -43,7 +43,9 @@ export type OrgRole = "admin" | "member" | "owner" | "viewer";
 
 export type ParameterType = "boolean" | "date" | "json" | "multiselect" | "number" | "select" | "string" | "text";
 
-export type PrivateAgentCounter = "favorite_count" | "fork_count" | "install_count" | "rating_count" | "rating_sum" | "share_count" | "total_uses" | "view_count";
+export type PricingModel = "free" | "one_time" | "subscription" | "usage_based";
+
+export type PrivateAgentCounter = "favorite_count" | "fork_count" | "install_count" | "rating_count" | "rating_sum" | "share_count" | "total_uses" | "verified_rating_count" | "view_count";
 
 export type ScheduleFrequency = "daily" | "hourly" | "minutes" | "monthly" | "once" | "weekly";
 
@@ -62,6 +64,22 @@ export interface AgentAccess {
   can_manage: boolean | null;
   can_run: boolean | null;
   organization_id: string | null;
+}
+
+export interface AgentEvents {
+  agent_id: string;
+  created_at: Generated<Timestamp>;
+  event_type: string;
+  id: Generated<string>;
+  /**
+   * Without its last part: a network of 256 addresses, or a /48.
+   */
+  ip_address: string | null;
+  metadata: Generated<Json>;
+  /**
+   * Null: somebody who was not signed in, or whose account is gone.
+   */
+  user_id: string | null;
 }
 
 export interface AgentParameters {
@@ -86,6 +104,34 @@ export interface AgentParameters {
    * string, text: min_length, max_length, pattern (POSIX). number, date: min, max. multiselect: min_items, max_items.
    */
   validation_rules: Generated<Json>;
+}
+
+export interface AgentReviews {
+  agent_id: string;
+  author_replied_at: Timestamp | null;
+  /**
+   * The publisher's answer.
+   */
+  author_reply: string | null;
+  body: Generated<string>;
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  /**
+   * By a moderator; hidden reviews do not count.
+   */
+  is_hidden: Generated<boolean>;
+  /**
+   * Whether the reviewer's organization ever installed the agent.
+   */
+  is_verified_install: Generated<boolean>;
+  /**
+   * The reviewer's; left out, the one that has the agent installed, or the personal one.
+   */
+  organization_id: string | null;
+  rating: number;
+  title: Generated<string>;
+  updated_at: Generated<Timestamp>;
+  user_id: Generated<string>;
 }
 
 export interface Agents {
@@ -326,6 +372,23 @@ export interface AuditSeals {
   seq: Int8;
 }
 
+export interface CollectionItems {
+  agent_id: string;
+  collection_id: string;
+  created_at: Generated<Timestamp>;
+  display_order: Generated<number>;
+}
+
+export interface Collections {
+  created_at: Generated<Timestamp>;
+  description: Generated<string>;
+  id: Generated<string>;
+  is_public: Generated<boolean>;
+  name: string;
+  updated_at: Generated<Timestamp>;
+  user_id: Generated<string>;
+}
+
 export interface Conversations {
   agent_id: string;
   /**
@@ -432,7 +495,7 @@ export interface Executions {
   cost_usd: Numeric | null;
   created_at: Generated<Timestamp>;
   /**
-   * The agent whose total_uses this run counts for once completed; null for runs of its own organization.
+   * The agent whose total_uses this run counts for once completed, of an installed copy the original; null for runs by people of the organization that makes it.
    */
   credited_agent_id: string | null;
   /**
@@ -562,6 +625,25 @@ export interface ExecutionUsage {
   user_id: string | null;
 }
 
+export interface Favorites {
+  agent_id: string;
+  created_at: Generated<Timestamp>;
+  user_id: Generated<string>;
+}
+
+export interface Industries {
+  active: Generated<boolean>;
+  created_at: Generated<Timestamp>;
+  description: Generated<string>;
+  display_order: Generated<number>;
+  /**
+   * A name from the icon set Lucide.
+   */
+  icon: string | null;
+  id: Generated<string>;
+  name: string;
+}
+
 export interface Integrations {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
@@ -606,6 +688,121 @@ export interface Invoices {
   tax_usd: Generated<Numeric>;
   total_usd: Numeric;
   updated_at: Generated<Timestamp>;
+}
+
+export interface ListingRevisions {
+  agent_id: string;
+  /**
+   * The published version that is offered; left out, the agent's current one when it is submitted.
+   */
+  agent_version_id: string | null;
+  category: string | null;
+  created_at: Generated<Timestamp>;
+  demo_video_url: string | null;
+  icon_url: string | null;
+  id: Generated<string>;
+  industry_id: string | null;
+  listing_id: string;
+  long_description: Generated<string>;
+  organization_id: string;
+  /**
+   * In US dollars: once, a month, or a run, as pricing_model says; null when free.
+   */
+  price_usd: Numeric | null;
+  pricing_model: Generated<PricingModel>;
+  /**
+   * The moderator's words, kept until the next decision.
+   */
+  review_notes: string | null;
+  reviewed_at: Timestamp | null;
+  reviewed_by_id: string | null;
+  screenshots: Generated<string[]>;
+  short_description: Generated<string>;
+  status: Generated<string>;
+  submitted_at: Timestamp | null;
+  submitted_by_id: string | null;
+  title: string;
+  updated_at: Generated<Timestamp>;
+  use_case: Generated<string>;
+}
+
+export interface MarketplaceInstalls {
+  /**
+   * The publisher's version that the copy was made of last.
+   */
+  agent_version_id: string | null;
+  /**
+   * The organization's own copy.
+   */
+  cloned_agent_id: string | null;
+  id: Generated<string>;
+  installed_at: Generated<Timestamp>;
+  installed_by_id: string | null;
+  listing_id: string | null;
+  organization_id: string;
+  uninstalled_at: Timestamp | null;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface MarketplaceListings {
+  agent_id: string;
+  /**
+   * What min_rating compares; agent_stats has the figure of this moment.
+   */
+  average_rating: Numeric | null;
+  category: string | null;
+  created_at: Generated<Timestamp>;
+  demo_video_url: string | null;
+  featured_at: Timestamp | null;
+  icon_url: string | null;
+  id: Generated<string>;
+  industry_id: string | null;
+  install_sort: Generated<Int8>;
+  is_featured: Generated<boolean>;
+  /**
+   * Whether the world sees it: listed, and neither its agent nor its organization is deleted.
+   */
+  is_live: Generated<boolean>;
+  /**
+   * Whether somebody who installed it has reviewed it.
+   */
+  is_verified: Generated<boolean>;
+  live_revision_id: string | null;
+  long_description: string | null;
+  organization_id: string;
+  /**
+   * The inputs of the live version, as agent_versions.parameters has them.
+   */
+  parameters: Generated<Json>;
+  /**
+   * In US dollars: once, a month, or a run, as pricing_model says; null when free.
+   */
+  price_usd: Numeric | null;
+  pricing_model: Generated<PricingModel>;
+  published_at: Timestamp | null;
+  /**
+   * The mean rating with five ratings of 3.5 added, so that one enthusiast does not beat a hundred.
+   */
+  rating_sort: Generated<Numeric>;
+  /**
+   * Why it is suspended.
+   */
+  review_notes: string | null;
+  screenshots: Generated<string[]>;
+  search: Generated<string>;
+  short_description: string | null;
+  status: Generated<string>;
+  /**
+   * The agent's tags, as agent_tags has them.
+   */
+  tags: Generated<string[]>;
+  title: string | null;
+  /**
+   * What happened of late; a week halves it. Refreshed every quarter of an hour.
+   */
+  trending_score: Generated<Numeric>;
+  updated_at: Generated<Timestamp>;
+  use_case: string | null;
 }
 
 export interface McpServers {
@@ -847,6 +1044,7 @@ export interface PrivateAgentCounters {
   rating_sum: Generated<Int8>;
   share_count: Generated<Int8>;
   total_uses: Generated<Int8>;
+  verified_rating_count: Generated<Int8>;
   view_count: Generated<Int8>;
 }
 
@@ -947,6 +1145,10 @@ export interface PrivateIntegrationCredentials {
   key_id: string;
 }
 
+export interface PrivateListingVocabulary {
+  word: string;
+}
+
 export interface PrivateMessagesByPerson {
   attachments: Json | null;
   content: string | null;
@@ -987,6 +1189,13 @@ export interface PrivatePersonalData {
   relation: string;
   section: string;
   user_column: string;
+}
+
+export interface PrivateRecentAgentEvents {
+  agent_id: string;
+  caller: string;
+  counted_at: Generated<Timestamp>;
+  event_type: string;
 }
 
 export interface PrivateStripeEvents {
@@ -1062,6 +1271,33 @@ export interface Profiles {
    * Unique; lowercase letters, digits, single hyphens or underscores.
    */
   username: string;
+}
+
+export interface Purchases {
+  amount_usd: Numeric;
+  bought_by_id: Generated<string | null>;
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  listing_id: string | null;
+  organization_id: string;
+  paid_at: Timestamp | null;
+  status: Generated<string>;
+  /**
+   * The payment at Stripe that it stands for.
+   */
+  stripe_reference: string | null;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface ReviewReports {
+  created_at: Generated<Timestamp>;
+  decided_at: Timestamp | null;
+  decided_by_id: string | null;
+  id: Generated<string>;
+  reason: string;
+  review_id: string;
+  status: Generated<string>;
+  user_id: Generated<string>;
 }
 
 export interface ScheduleRuns {
@@ -1314,7 +1550,7 @@ export interface WebhookDeliveries {
 export interface Webhooks {
   created_at: Generated<Timestamp>;
   /**
-   * execution.completed, execution.failed, execution.cancelled, agent.published, agent.deleted.
+   * execution.completed, execution.failed, execution.cancelled, agent.published, agent.deleted; of what the organization offers in the catalog: listing.approved, listing.installed, review.created.
    */
   events: string[];
   failed_deliveries: Generated<number>;
@@ -1369,7 +1605,9 @@ export interface WorkflowVersions {
 
 export interface DB {
   agent_access: AgentAccess;
+  agent_events: AgentEvents;
   agent_parameters: AgentParameters;
+  agent_reviews: AgentReviews;
   agent_shares: AgentShares;
   agent_stats: AgentStats;
   agent_tags: AgentTags;
@@ -1380,6 +1618,8 @@ export interface DB {
   api_keys: ApiKeys;
   audit_logs: AuditLogs;
   audit_seals: AuditSeals;
+  collection_items: CollectionItems;
+  collections: Collections;
   conversations: Conversations;
   execution_approvals: ExecutionApprovals;
   execution_artifacts: ExecutionArtifacts;
@@ -1388,8 +1628,13 @@ export interface DB {
   execution_steps: ExecutionSteps;
   execution_usage: ExecutionUsage;
   executions: Executions;
+  favorites: Favorites;
+  industries: Industries;
   integrations: Integrations;
   invoices: Invoices;
+  listing_revisions: ListingRevisions;
+  marketplace_installs: MarketplaceInstalls;
+  marketplace_listings: MarketplaceListings;
   mcp_servers: McpServers;
   messages: Messages;
   models: Models;
@@ -1413,11 +1658,13 @@ export interface DB {
   "private.execution_totals_archive": PrivateExecutionTotalsArchive;
   "private.idempotency_keys": PrivateIdempotencyKeys;
   "private.integration_credentials": PrivateIntegrationCredentials;
+  "private.listing_vocabulary": PrivateListingVocabulary;
   "private.messages_by_person": PrivateMessagesByPerson;
   "private.organization_invitation_tokens": PrivateOrganizationInvitationTokens;
   "private.partition_clock": PrivatePartitionClock;
   "private.partition_policies": PrivatePartitionPolicies;
   "private.personal_data": PrivatePersonalData;
+  "private.recent_agent_events": PrivateRecentAgentEvents;
   "private.stripe_events": PrivateStripeEvents;
   "private.stripe_objects": PrivateStripeObjects;
   "private.token_values": PrivateTokenValues;
@@ -1425,6 +1672,8 @@ export interface DB {
   "private.webhook_secrets": PrivateWebhookSecrets;
   "private.worker_turns": PrivateWorkerTurns;
   profiles: Profiles;
+  purchases: Purchases;
+  review_reports: ReviewReports;
   schedule_runs: ScheduleRuns;
   schedules: Schedules;
   settings: Settings;

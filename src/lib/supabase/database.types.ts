@@ -14,6 +14,36 @@ export type Database = {
   }
   public: {
     Tables: {
+      agent_events: {
+        Row: {
+          agent_id: string
+          created_at: string
+          event_type: string
+          id: string
+          ip_address: unknown
+          metadata: NonNullable<Json>
+          user_id: string | null
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          event_type: string
+          id?: string
+          ip_address?: unknown
+          metadata?: NonNullable<Json>
+          user_id?: string | null
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          event_type?: string
+          id?: string
+          ip_address?: unknown
+          metadata?: NonNullable<Json>
+          user_id?: string | null
+        }
+        Relationships: []
+      }
       agent_parameters: {
         Row: {
           agent_id: string
@@ -67,13 +97,80 @@ export type Database = {
           {
             foreignKeyName: "agent_parameters_agent_id_fkey"
             columns: ["agent_id"]
-            referencedRelation: "agent_stats"
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      agent_reviews: {
+        Row: {
+          agent_id: string
+          author_replied_at: string | null
+          author_reply: string | null
+          body: string
+          created_at: string
+          id: string
+          is_hidden: boolean
+          is_verified_install: boolean
+          organization_id: string | null
+          rating: number
+          title: string
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          agent_id: string
+          author_replied_at?: string | null
+          author_reply?: string | null
+          body?: string
+          created_at?: string
+          id?: string
+          is_hidden?: boolean
+          is_verified_install?: boolean
+          organization_id?: string | null
+          rating: number
+          title?: string
+          updated_at?: string
+          user_id?: string
+        }
+        Update: {
+          agent_id?: string
+          author_replied_at?: string | null
+          author_reply?: string | null
+          body?: string
+          created_at?: string
+          id?: string
+          is_hidden?: boolean
+          is_verified_install?: boolean
+          organization_id?: string | null
+          rating?: number
+          title?: string
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_reviews_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
             referencedColumns: ["agent_id"]
           },
           {
-            foreignKeyName: "agent_parameters_agent_id_fkey"
+            foreignKeyName: "agent_reviews_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agent_reviews_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "agent_reviews_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
             referencedColumns: ["id"]
           },
         ]
@@ -105,12 +202,6 @@ export type Database = {
             foreignKeyName: "agent_shares_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
-            referencedColumns: ["agent_id"]
-          },
-          {
-            foreignKeyName: "agent_shares_agent_id_fkey"
-            columns: ["agent_id"]
-            referencedRelation: "agent_stats"
             referencedColumns: ["agent_id"]
           },
           {
@@ -153,12 +244,6 @@ export type Database = {
           {
             foreignKeyName: "agent_tags_agent_id_fkey"
             columns: ["agent_id"]
-            referencedRelation: "agent_stats"
-            referencedColumns: ["agent_id"]
-          },
-          {
-            foreignKeyName: "agent_tags_agent_id_fkey"
-            columns: ["agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -185,12 +270,6 @@ export type Database = {
             foreignKeyName: "agent_tools_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
-            referencedColumns: ["agent_id"]
-          },
-          {
-            foreignKeyName: "agent_tools_agent_id_fkey"
-            columns: ["agent_id"]
-            referencedRelation: "agent_stats"
             referencedColumns: ["agent_id"]
           },
           {
@@ -240,12 +319,6 @@ export type Database = {
             foreignKeyName: "agent_variables_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
-            referencedColumns: ["agent_id"]
-          },
-          {
-            foreignKeyName: "agent_variables_agent_id_fkey"
-            columns: ["agent_id"]
-            referencedRelation: "agent_stats"
             referencedColumns: ["agent_id"]
           },
           {
@@ -500,12 +573,6 @@ export type Database = {
           {
             foreignKeyName: "agents_forked_from_agent_id_fkey"
             columns: ["forked_from_agent_id"]
-            referencedRelation: "agent_stats"
-            referencedColumns: ["agent_id"]
-          },
-          {
-            foreignKeyName: "agents_forked_from_agent_id_fkey"
-            columns: ["forked_from_agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -658,6 +725,83 @@ export type Database = {
           seq?: number
         }
         Relationships: []
+      }
+      collection_items: {
+        Row: {
+          agent_id: string
+          collection_id: string
+          created_at: string
+          display_order: number
+        }
+        Insert: {
+          agent_id: string
+          collection_id: string
+          created_at?: string
+          display_order?: number
+        }
+        Update: {
+          agent_id?: string
+          collection_id?: string
+          created_at?: string
+          display_order?: number
+        }
+        Relationships: [
+          {
+            foreignKeyName: "collection_items_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "collection_items_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "collection_items_collection_id_fkey"
+            columns: ["collection_id"]
+            referencedRelation: "collections"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      collections: {
+        Row: {
+          created_at: string
+          description: string
+          id: string
+          is_public: boolean
+          name: string
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          created_at?: string
+          description?: string
+          id?: string
+          is_public?: boolean
+          name: string
+          updated_at?: string
+          user_id?: string
+        }
+        Update: {
+          created_at?: string
+          description?: string
+          id?: string
+          is_public?: boolean
+          name?: string
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "collections_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
       }
       conversations: {
         Row: {
@@ -1173,6 +1317,73 @@ export type Database = {
           },
         ]
       }
+      favorites: {
+        Row: {
+          agent_id: string
+          created_at: string
+          user_id: string
+        }
+        Insert: {
+          agent_id: string
+          created_at?: string
+          user_id?: string
+        }
+        Update: {
+          agent_id?: string
+          created_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "favorites_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "favorites_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "favorites_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      industries: {
+        Row: {
+          active: boolean
+          created_at: string
+          description: string
+          display_order: number
+          icon: string | null
+          id: string
+          name: string
+        }
+        Insert: {
+          active?: boolean
+          created_at?: string
+          description?: string
+          display_order?: number
+          icon?: string | null
+          id?: string
+          name: string
+        }
+        Update: {
+          active?: boolean
+          created_at?: string
+          description?: string
+          display_order?: number
+          icon?: string | null
+          id?: string
+          name?: string
+        }
+        Relationships: []
+      }
       integrations: {
         Row: {
           created_at: string
@@ -1304,6 +1515,332 @@ export type Database = {
           },
         ]
       }
+      listing_revisions: {
+        Row: {
+          agent_id: string
+          agent_version_id: string | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          listing_id: string
+          long_description: string
+          organization_id: string
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          review_notes: string | null
+          reviewed_at: string | null
+          reviewed_by_id: string | null
+          screenshots: string[]
+          short_description: string
+          status: string
+          submitted_at: string | null
+          submitted_by_id: string | null
+          title: string
+          updated_at: string
+          use_case: string
+        }
+        Insert: {
+          agent_id: string
+          agent_version_id?: string | null
+          category?: string | null
+          created_at?: string
+          demo_video_url?: string | null
+          icon_url?: string | null
+          id?: string
+          industry_id?: string | null
+          listing_id: string
+          long_description?: string
+          organization_id: string
+          price_usd?: number | null
+          pricing_model?: Database["public"]["Enums"]["pricing_model"]
+          review_notes?: string | null
+          reviewed_at?: string | null
+          reviewed_by_id?: string | null
+          screenshots?: string[]
+          short_description?: string
+          status?: string
+          submitted_at?: string | null
+          submitted_by_id?: string | null
+          title: string
+          updated_at?: string
+          use_case?: string
+        }
+        Update: {
+          agent_id?: string
+          agent_version_id?: string | null
+          category?: string | null
+          created_at?: string
+          demo_video_url?: string | null
+          icon_url?: string | null
+          id?: string
+          industry_id?: string | null
+          listing_id?: string
+          long_description?: string
+          organization_id?: string
+          price_usd?: number | null
+          pricing_model?: Database["public"]["Enums"]["pricing_model"]
+          review_notes?: string | null
+          reviewed_at?: string | null
+          reviewed_by_id?: string | null
+          screenshots?: string[]
+          short_description?: string
+          status?: string
+          submitted_at?: string | null
+          submitted_by_id?: string | null
+          title?: string
+          updated_at?: string
+          use_case?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "listing_revisions_agent_version_id_agent_id_fkey"
+            columns: ["agent_version_id", "agent_id"]
+            referencedRelation: "agent_versions"
+            referencedColumns: ["id", "agent_id"]
+          },
+          {
+            foreignKeyName: "listing_revisions_industry_id_fkey"
+            columns: ["industry_id"]
+            referencedRelation: "industries"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "listing_revisions_listing_id_organization_id_agent_id_fkey"
+            columns: ["listing_id", "organization_id", "agent_id"]
+            referencedRelation: "marketplace_listings"
+            referencedColumns: ["id", "organization_id", "agent_id"]
+          },
+          {
+            foreignKeyName: "listing_revisions_reviewed_by_id_fkey"
+            columns: ["reviewed_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "listing_revisions_submitted_by_id_fkey"
+            columns: ["submitted_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      marketplace_installs: {
+        Row: {
+          agent_version_id: string | null
+          cloned_agent_id: string | null
+          id: string
+          installed_at: string
+          installed_by_id: string | null
+          listing_id: string | null
+          organization_id: string
+          uninstalled_at: string | null
+          updated_at: string
+        }
+        Insert: {
+          agent_version_id?: string | null
+          cloned_agent_id?: string | null
+          id?: string
+          installed_at?: string
+          installed_by_id?: string | null
+          listing_id?: string | null
+          organization_id: string
+          uninstalled_at?: string | null
+          updated_at?: string
+        }
+        Update: {
+          agent_version_id?: string | null
+          cloned_agent_id?: string | null
+          id?: string
+          installed_at?: string
+          installed_by_id?: string | null
+          listing_id?: string | null
+          organization_id?: string
+          uninstalled_at?: string | null
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "marketplace_installs_agent_version_id_fkey"
+            columns: ["agent_version_id"]
+            referencedRelation: "agent_versions"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "marketplace_installs_cloned_agent_id_organization_id_fkey"
+            columns: ["cloned_agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "marketplace_installs_cloned_agent_id_organization_id_fkey"
+            columns: ["cloned_agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "marketplace_installs_installed_by_id_fkey"
+            columns: ["installed_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "marketplace_installs_listing_id_fkey"
+            columns: ["listing_id"]
+            referencedRelation: "marketplace_listings"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "marketplace_installs_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      marketplace_listings: {
+        Row: {
+          agent_id: string
+          average_rating: number | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          featured_at: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          install_sort: number
+          is_featured: boolean
+          is_live: boolean
+          is_verified: boolean
+          live_revision_id: string | null
+          long_description: string | null
+          organization_id: string
+          parameters: NonNullable<Json>
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          published_at: string | null
+          rating_sort: number
+          review_notes: string | null
+          screenshots: string[]
+          search: unknown
+          short_description: string | null
+          status: string
+          tags: string[]
+          title: string | null
+          trending_score: number
+          updated_at: string
+          use_case: string | null
+          publisher:
+            | Database["public"]["CompositeTypes"]["listing_publisher"]
+            | null
+          stats: {
+            agent_id: string | null
+            avg_rating: number | null
+            favorite_count: number | null
+            fork_count: number | null
+            install_count: number | null
+            rating_count: number | null
+            share_count: number | null
+            total_uses: number | null
+            view_count: number | null
+          } | null
+        }
+        Insert: {
+          agent_id: string
+          average_rating?: number | null
+          category?: string | null
+          created_at?: string
+          demo_video_url?: string | null
+          featured_at?: string | null
+          icon_url?: string | null
+          id?: string
+          industry_id?: string | null
+          install_sort?: number
+          is_featured?: boolean
+          is_live?: boolean
+          is_verified?: boolean
+          live_revision_id?: string | null
+          long_description?: string | null
+          organization_id: string
+          parameters?: NonNullable<Json>
+          price_usd?: number | null
+          pricing_model?: Database["public"]["Enums"]["pricing_model"]
+          published_at?: string | null
+          rating_sort?: number
+          review_notes?: string | null
+          screenshots?: string[]
+          search?: unknown
+          short_description?: string | null
+          status?: string
+          tags?: string[]
+          title?: string | null
+          trending_score?: number
+          updated_at?: string
+          use_case?: string | null
+        }
+        Update: {
+          agent_id?: string
+          average_rating?: number | null
+          category?: string | null
+          created_at?: string
+          demo_video_url?: string | null
+          featured_at?: string | null
+          icon_url?: string | null
+          id?: string
+          industry_id?: string | null
+          install_sort?: number
+          is_featured?: boolean
+          is_live?: boolean
+          is_verified?: boolean
+          live_revision_id?: string | null
+          long_description?: string | null
+          organization_id?: string
+          parameters?: NonNullable<Json>
+          price_usd?: number | null
+          pricing_model?: Database["public"]["Enums"]["pricing_model"]
+          published_at?: string | null
+          rating_sort?: number
+          review_notes?: string | null
+          screenshots?: string[]
+          search?: unknown
+          short_description?: string | null
+          status?: string
+          tags?: string[]
+          title?: string | null
+          trending_score?: number
+          updated_at?: string
+          use_case?: string | null
+        }
+        Relationships: [
+          {
+            foreignKeyName: "marketplace_listings_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "marketplace_listings_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "marketplace_listings_industry_id_fkey"
+            columns: ["industry_id"]
+            referencedRelation: "industries"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "marketplace_listings_live_revision_id_id_fkey"
+            columns: ["live_revision_id", "id"]
+            referencedRelation: "listing_revisions"
+            referencedColumns: ["id", "listing_id"]
+          },
+        ]
+      }
       mcp_servers: {
         Row: {
           agent_id: string
@@ -1352,12 +1889,6 @@ export type Database = {
             foreignKeyName: "mcp_servers_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
-            referencedColumns: ["agent_id"]
-          },
-          {
-            foreignKeyName: "mcp_servers_agent_id_fkey"
-            columns: ["agent_id"]
-            referencedRelation: "agent_stats"
             referencedColumns: ["agent_id"]
           },
           {
@@ -1788,6 +2319,116 @@ export type Database = {
           username?: string
         }
         Relationships: []
+      }
+      purchases: {
+        Row: {
+          amount_usd: number
+          bought_by_id: string | null
+          created_at: string
+          id: string
+          listing_id: string | null
+          organization_id: string
+          paid_at: string | null
+          status: string
+          stripe_reference: string | null
+          updated_at: string
+        }
+        Insert: {
+          amount_usd: number
+          bought_by_id?: string | null
+          created_at?: string
+          id?: string
+          listing_id?: string | null
+          organization_id: string
+          paid_at?: string | null
+          status?: string
+          stripe_reference?: string | null
+          updated_at?: string
+        }
+        Update: {
+          amount_usd?: number
+          bought_by_id?: string | null
+          created_at?: string
+          id?: string
+          listing_id?: string | null
+          organization_id?: string
+          paid_at?: string | null
+          status?: string
+          stripe_reference?: string | null
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "purchases_bought_by_id_fkey"
+            columns: ["bought_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "purchases_listing_id_fkey"
+            columns: ["listing_id"]
+            referencedRelation: "marketplace_listings"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "purchases_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      review_reports: {
+        Row: {
+          created_at: string
+          decided_at: string | null
+          decided_by_id: string | null
+          id: string
+          reason: string
+          review_id: string
+          status: string
+          user_id: string
+        }
+        Insert: {
+          created_at?: string
+          decided_at?: string | null
+          decided_by_id?: string | null
+          id?: string
+          reason: string
+          review_id: string
+          status?: string
+          user_id?: string
+        }
+        Update: {
+          created_at?: string
+          decided_at?: string | null
+          decided_by_id?: string | null
+          id?: string
+          reason?: string
+          review_id?: string
+          status?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "review_reports_decided_by_id_fkey"
+            columns: ["decided_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "review_reports_review_id_fkey"
+            columns: ["review_id"]
+            referencedRelation: "agent_reviews"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "review_reports_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
       }
       schedule_runs: {
         Row: {
@@ -3170,6 +3811,64 @@ export type Database = {
           outcome: string
         }[]
       }
+      inspect_revision: {
+        Args: { revision_id: string }
+        Returns: {
+          agent_config: NonNullable<Json>
+          agent_id: string
+          changelog: string | null
+          created_at: string
+          created_by_id: string
+          execution_environment: NonNullable<Json>
+          id: string
+          is_published: boolean
+          max_tokens: number | null
+          mcp_servers: NonNullable<Json>
+          memory_enabled: boolean
+          memory_type: Database["public"]["Enums"]["agent_memory_type"]
+          metadata: NonNullable<Json>
+          model: string
+          name: string
+          organization_id: string
+          parameters: NonNullable<Json>
+          prompt_config: NonNullable<Json>
+          revision_name: string | null
+          settings_id: string | null
+          system_prompt: string
+          temperature: number | null
+          tools: NonNullable<Json>
+          user_prompt_template: string | null
+          variables: NonNullable<Json>
+          version: string | null
+          version_number: number | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agent_versions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      install_listing: {
+        Args: { listing_id: string; organization_id: string; parameters?: Json }
+        Returns: {
+          agent_version_id: string | null
+          cloned_agent_id: string | null
+          id: string
+          installed_at: string
+          installed_by_id: string | null
+          listing_id: string | null
+          organization_id: string
+          uninstalled_at: string | null
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "marketplace_installs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       invite_member: {
         Args: {
           email: string
@@ -3193,6 +3892,23 @@ export type Database = {
           kind: string
           name: string
           purge_at: string
+        }[]
+      }
+      listing_facets: {
+        Args: {
+          category?: string
+          industry_id?: string
+          max_price?: number
+          min_rating?: number
+          pricing?: string[]
+          query?: string
+          tags?: string[]
+          verified?: boolean
+        }
+        Returns: {
+          count: number
+          facet: string
+          value: string
         }[]
       }
       my_account: {
@@ -3266,6 +3982,22 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      publisher: {
+        Args: {
+          listing: Database["public"]["Tables"]["marketplace_listings"]["Row"]
+        }
+        Returns: Database["public"]["CompositeTypes"]["listing_publisher"]
+        SetofOptions: {
+          from: "marketplace_listings"
+          to: "listing_publisher"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      record_agent_event: {
+        Args: { agent_id: string; event_type: string; metadata?: Json }
+        Returns: undefined
+      }
       redeliver: {
         Args: { delivery_id: string }
         Returns: {
@@ -3285,6 +4017,72 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "webhook_deliveries"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      reinstate_listing: {
+        Args: { listing_id: string }
+        Returns: {
+          agent_id: string
+          average_rating: number | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          featured_at: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          install_sort: number
+          is_featured: boolean
+          is_live: boolean
+          is_verified: boolean
+          live_revision_id: string | null
+          long_description: string | null
+          organization_id: string
+          parameters: NonNullable<Json>
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          published_at: string | null
+          rating_sort: number
+          review_notes: string | null
+          screenshots: string[]
+          search: unknown
+          short_description: string | null
+          status: string
+          tags: string[]
+          title: string | null
+          trending_score: number
+          updated_at: string
+          use_case: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "marketplace_listings"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      reply_to_review: {
+        Args: { reply: string; review_id: string }
+        Returns: {
+          agent_id: string
+          author_replied_at: string | null
+          author_reply: string | null
+          body: string
+          created_at: string
+          id: string
+          is_hidden: boolean
+          is_verified_install: boolean
+          organization_id: string | null
+          rating: number
+          title: string
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "agent_reviews"
           isOneToOne: true
           isSetofReturn: false
         }
@@ -3498,6 +4296,41 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      review_listing: {
+        Args: { approve: boolean; notes?: string; revision_id: string }
+        Returns: {
+          agent_id: string
+          agent_version_id: string | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          listing_id: string
+          long_description: string
+          organization_id: string
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          review_notes: string | null
+          reviewed_at: string | null
+          reviewed_by_id: string | null
+          screenshots: string[]
+          short_description: string
+          status: string
+          submitted_at: string | null
+          submitted_by_id: string | null
+          title: string
+          updated_at: string
+          use_case: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "listing_revisions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       revoke_api_key: { Args: { api_key_id: string }; Returns: undefined }
       revoke_invitation: { Args: { invitation_id: string }; Returns: undefined }
       revoke_session: { Args: { session_id: string }; Returns: undefined }
@@ -3660,6 +4493,28 @@ export type Database = {
         Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
         Returns: string
       }
+      search_listings: {
+        Args: {
+          after?: string
+          category?: string
+          industry_id?: string
+          max_price?: number
+          min_rating?: number
+          page_size?: number
+          pricing?: string[]
+          query?: string
+          sort?: string
+          tags?: string[]
+          verified?: boolean
+        }
+        Returns: Database["public"]["CompositeTypes"]["listing_result"][]
+        SetofOptions: {
+          from: "*"
+          to: "listing_result"
+          isOneToOne: false
+          isSetofReturn: true
+        }
+      }
       send_message: {
         Args: {
           attachments?: Json
@@ -3704,24 +4559,124 @@ export type Database = {
           isSetofReturn: false
         }
       }
-      stats: {
-        Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
+      stats:
+        | {
+            Args: { agent: Database["public"]["Tables"]["agents"]["Row"] }
+            Returns: {
+              agent_id: string | null
+              avg_rating: number | null
+              favorite_count: number | null
+              fork_count: number | null
+              install_count: number | null
+              rating_count: number | null
+              share_count: number | null
+              total_uses: number | null
+              view_count: number | null
+            }
+            SetofOptions: {
+              from: "agents"
+              to: "agent_stats"
+              isOneToOne: true
+              isSetofReturn: true
+            }
+          }
+        | {
+            Args: {
+              listing: Database["public"]["Tables"]["marketplace_listings"]["Row"]
+            }
+            Returns: {
+              agent_id: string | null
+              avg_rating: number | null
+              favorite_count: number | null
+              fork_count: number | null
+              install_count: number | null
+              rating_count: number | null
+              share_count: number | null
+              total_uses: number | null
+              view_count: number | null
+            }
+            SetofOptions: {
+              from: "marketplace_listings"
+              to: "agent_stats"
+              isOneToOne: true
+              isSetofReturn: true
+            }
+          }
+      submit_listing: {
+        Args: { listing_id: string }
         Returns: {
-          agent_id: string | null
-          avg_rating: number | null
-          favorite_count: number | null
-          fork_count: number | null
-          install_count: number | null
-          rating_count: number | null
-          share_count: number | null
-          total_uses: number | null
-          view_count: number | null
+          agent_id: string
+          agent_version_id: string | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          listing_id: string
+          long_description: string
+          organization_id: string
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          review_notes: string | null
+          reviewed_at: string | null
+          reviewed_by_id: string | null
+          screenshots: string[]
+          short_description: string
+          status: string
+          submitted_at: string | null
+          submitted_by_id: string | null
+          title: string
+          updated_at: string
+          use_case: string
         }
         SetofOptions: {
-          from: "agents"
-          to: "agent_stats"
+          from: "*"
+          to: "listing_revisions"
           isOneToOne: true
-          isSetofReturn: true
+          isSetofReturn: false
+        }
+      }
+      suspend_listing: {
+        Args: { listing_id: string; notes: string }
+        Returns: {
+          agent_id: string
+          average_rating: number | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          featured_at: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          install_sort: number
+          is_featured: boolean
+          is_live: boolean
+          is_verified: boolean
+          live_revision_id: string | null
+          long_description: string | null
+          organization_id: string
+          parameters: NonNullable<Json>
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          published_at: string | null
+          rating_sort: number
+          review_notes: string | null
+          screenshots: string[]
+          search: unknown
+          short_description: string | null
+          status: string
+          tags: string[]
+          title: string | null
+          trending_score: number
+          updated_at: string
+          use_case: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "marketplace_listings"
+          isOneToOne: true
+          isSetofReturn: false
         }
       }
       team: {
@@ -3755,6 +4710,46 @@ export type Database = {
         Args: { organization_id: string; user_id: string }
         Returns: undefined
       }
+      uninstall_listing: {
+        Args: { install_id: string }
+        Returns: {
+          agent_version_id: string | null
+          cloned_agent_id: string | null
+          id: string
+          installed_at: string
+          installed_by_id: string | null
+          listing_id: string | null
+          organization_id: string
+          uninstalled_at: string | null
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "marketplace_installs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      update_install: {
+        Args: { install_id: string }
+        Returns: {
+          agent_version_id: string | null
+          cloned_agent_id: string | null
+          id: string
+          installed_at: string
+          installed_by_id: string | null
+          listing_id: string | null
+          organization_id: string
+          uninstalled_at: string | null
+          updated_at: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "marketplace_installs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       verify_audit_log: {
         Args: { organization_id: string }
         Returns: {
@@ -3762,6 +4757,41 @@ export type Database = {
           problem: string
           seq: number
         }[]
+      }
+      withdraw_listing: {
+        Args: { listing_id: string }
+        Returns: {
+          agent_id: string
+          agent_version_id: string | null
+          category: string | null
+          created_at: string
+          demo_video_url: string | null
+          icon_url: string | null
+          id: string
+          industry_id: string | null
+          listing_id: string
+          long_description: string
+          organization_id: string
+          price_usd: number | null
+          pricing_model: Database["public"]["Enums"]["pricing_model"]
+          review_notes: string | null
+          reviewed_at: string | null
+          reviewed_by_id: string | null
+          screenshots: string[]
+          short_description: string
+          status: string
+          submitted_at: string | null
+          submitted_by_id: string | null
+          title: string
+          updated_at: string
+          use_case: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "listing_revisions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
       }
       workflow: {
         Args: { execution: Database["public"]["Tables"]["executions"]["Row"] }
@@ -3805,6 +4835,7 @@ export type Database = {
         | "multiselect"
         | "date"
         | "json"
+      pricing_model: "free" | "one_time" | "subscription" | "usage_based"
       schedule_frequency:
         | "once"
         | "minutes"
@@ -3825,7 +4856,34 @@ export type Database = {
         | "custom"
     }
     CompositeTypes: {
-      [_ in never]: never
+      listing_publisher: {
+        id: string | null
+        name: string | null
+        slug: string | null
+        logo_url: string | null
+      }
+      listing_result: {
+        listing_id: string | null
+        agent_id: string | null
+        title: string | null
+        short_description: string | null
+        snippet: string | null
+        category: string | null
+        industry_id: string | null
+        tags: string[] | null
+        icon_url: string | null
+        organization_slug: string | null
+        organization_name: string | null
+        pricing_model: Database["public"]["Enums"]["pricing_model"] | null
+        price_usd: number | null
+        avg_rating: number | null
+        rating_count: number | null
+        install_count: number | null
+        total_uses: number | null
+        published_at: string | null
+        relevance: number | null
+        cursor: string | null
+      }
     }
   }
 }
@@ -3968,6 +5026,7 @@ export const Constants = {
         "date",
         "json",
       ],
+      pricing_model: ["free", "one_time", "subscription", "usage_based"],
       schedule_frequency: [
         "once",
         "minutes",
