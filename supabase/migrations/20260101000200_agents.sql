@@ -2066,6 +2066,7 @@ begin
   limit 1;
 
   v_row := private.draft_version(publish_agent_version.agent_id);
+  perform private.require_evaluation(v_row);
   v_row.id := private.uuid_v7();
   v_row.is_published := true;
   v_row.version_number := coalesce(v_last.version_number, 0) + 1;
@@ -2114,7 +2115,7 @@ as $$
   select private.publish_agent_version(agent_id, version, changelog, revision_name)
 $$;
 comment on function public.publish_agent_version(uuid, text, text, text) is
-  E'Freezes the draft as the next version and makes it current.\nversion is semantic and must exceed all before it; left out, the patch number counts up from 1.0.0. A first publication activates the agent. Errors: agent_not_found, not_allowed, version_invalid, version_not_greater.';
+  E'Freezes the draft as the next version and makes it current.\nversion is semantic and must exceed all before it; left out, the patch number counts up from 1.0.0. A first publication activates the agent. Errors: agent_not_found, not_allowed, version_invalid, version_not_greater, eval_required.';
 grant execute on function private.publish_agent_version(uuid, text, text, text) to authenticated;
 grant execute on function public.publish_agent_version(uuid, text, text, text) to authenticated;
 

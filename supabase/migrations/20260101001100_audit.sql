@@ -396,6 +396,8 @@ create trigger _900_audit after insert or update or delete on public.subscriptio
   for each row execute function private.tg_audit('subscription', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.invoices
   for each row execute function private.tg_audit('invoice', 'organization_id');
+create trigger _900_audit after insert or update or delete on public.eval_suites
+  for each row execute function private.tg_audit('eval_suite', 'organization_id');
 
 -- Signing a session out from elsewhere is worth a line; ordinary signing out, which Auth does without a
 -- caller, and the end of the whole account are not.
