@@ -425,6 +425,119 @@ export interface Conversations {
   user_id: Generated<string>;
 }
 
+export interface EvalResults {
+  actual_output: Json | null;
+  created_at: Generated<Timestamp>;
+  /**
+   * [{"type", "weight", "score", "feedback"}], in the order of the rubric.
+   */
+  criteria: Generated<Json>;
+  /**
+   * The run of the agent that answered.
+   */
+  execution_id: string;
+  /**
+   * What was wrong, for people.
+   */
+  feedback: string | null;
+  id: Generated<string>;
+  run_id: string;
+  /**
+   * 0 to 100: the mean of the criteria by weight.
+   */
+  score: Numeric | null;
+  /**
+   * pending: no answer yet; judging: a model is asked; passed, failed: by the rubric's pass_score; error: no answer, or none that could be scored.
+   */
+  status: Generated<string>;
+  /**
+   * The case as it was: name, input, expected_output, scoring_rubric.
+   */
+  test_case: Json;
+  test_case_id: string | null;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface EvalRuns {
+  agent_id: string;
+  agent_version_id: string;
+  /**
+   * Of the answers that were scored, 0 to 100.
+   */
+  average_score: Numeric | null;
+  completed_at: Timestamp | null;
+  created_at: Generated<Timestamp>;
+  /**
+   * Answers below the pass score, and runs that brought no answer.
+   */
+  failed_tests: Generated<number>;
+  id: Generated<string>;
+  is_passed: Generated<boolean>;
+  /**
+   * The suite's, as it was.
+   */
+  minimum_pass_rate: Generated<Numeric>;
+  organization_id: string;
+  passed_tests: Generated<number>;
+  started_at: Timestamp | null;
+  /**
+   * pending; running from its first answer on; completed; failed: no case could be scored.
+   */
+  status: Generated<string>;
+  /**
+   * SHA-256 over the cases as they were: the same cases have the same.
+   */
+  suite_digest: Buffer;
+  suite_id: string;
+  total_tests: Generated<number>;
+  updated_at: Generated<Timestamp>;
+  /**
+   * Who started it.
+   */
+  user_id: string;
+}
+
+export interface EvalSuites {
+  agent_id: string | null;
+  /**
+   * minimum_pass_rate (0 to 1, 1 when left out): the part of the cases that must pass for a run to pass. Anything else is yours.
+   */
+  config: Generated<Json>;
+  created_at: Generated<Timestamp>;
+  created_by_id: Generated<string>;
+  description: string | null;
+  id: Generated<string>;
+  /**
+   * The agent's draft must pass it before it is published. Only the agent's creator and admins set it.
+   */
+  is_required: Generated<boolean>;
+  name: string;
+  organization_id: string;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface EvalTestCases {
+  created_at: Generated<Timestamp>;
+  created_by_id: Generated<string>;
+  description: string | null;
+  /**
+   * A text, or JSON that the answer should be.
+   */
+  expected_output: Json | null;
+  id: Generated<string>;
+  /**
+   * As in run_agent: {"message": "...", "parameters": {"name": value}}.
+   */
+  input: Json;
+  name: string;
+  /**
+   * {"criteria": [{"type": "exact"|"contains"|"regex"|"json_schema"|"similarity"|"llm_judge", "weight": 1, ...}], "pass_score": 70}.
+   */
+  scoring_rubric: Generated<Json>;
+  suite_id: string;
+  updated_at: Generated<Timestamp>;
+}
+
 export interface ExecutionApprovals {
   arguments: Generated<Json>;
   created_at: Generated<Timestamp>;
@@ -1102,6 +1215,12 @@ export interface PrivateEncryptionKeys {
   public_key: string;
 }
 
+export interface PrivateEvalJudgments {
+  attempts: Generated<number>;
+  available_at: Generated<Timestamp>;
+  result_id: string;
+}
+
 export interface PrivateExecutionQueue {
   available_at: Generated<Timestamp>;
   deadline_at: Timestamp | null;
@@ -1621,6 +1740,10 @@ export interface DB {
   collection_items: CollectionItems;
   collections: Collections;
   conversations: Conversations;
+  eval_results: EvalResults;
+  eval_runs: EvalRuns;
+  eval_suites: EvalSuites;
+  eval_test_cases: EvalTestCases;
   execution_approvals: ExecutionApprovals;
   execution_artifacts: ExecutionArtifacts;
   execution_events: ExecutionEvents;
@@ -1653,6 +1776,7 @@ export interface DB {
   "private.counter_checks": PrivateCounterChecks;
   "private.deletable_kinds": PrivateDeletableKinds;
   "private.encryption_keys": PrivateEncryptionKeys;
+  "private.eval_judgments": PrivateEvalJudgments;
   "private.execution_queue": PrivateExecutionQueue;
   "private.execution_totals": PrivateExecutionTotals;
   "private.execution_totals_archive": PrivateExecutionTotalsArchive;

@@ -873,6 +873,274 @@ export type Database = {
           },
         ]
       }
+      eval_results: {
+        Row: {
+          actual_output: Json | null
+          created_at: string
+          criteria: NonNullable<Json>
+          execution_id: string
+          feedback: string | null
+          id: string
+          run_id: string
+          score: number | null
+          status: string
+          test_case: NonNullable<Json>
+          test_case_id: string | null
+          updated_at: string
+        }
+        Insert: {
+          actual_output?: Json | null
+          created_at?: string
+          criteria?: NonNullable<Json>
+          execution_id: string
+          feedback?: string | null
+          id?: string
+          run_id: string
+          score?: number | null
+          status?: string
+          test_case: NonNullable<Json>
+          test_case_id?: string | null
+          updated_at?: string
+        }
+        Update: {
+          actual_output?: Json | null
+          created_at?: string
+          criteria?: NonNullable<Json>
+          execution_id?: string
+          feedback?: string | null
+          id?: string
+          run_id?: string
+          score?: number | null
+          status?: string
+          test_case?: NonNullable<Json>
+          test_case_id?: string | null
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "eval_results_run_id_fkey"
+            columns: ["run_id"]
+            referencedRelation: "eval_runs"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "eval_results_test_case_id_fkey"
+            columns: ["test_case_id"]
+            referencedRelation: "eval_test_cases"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      eval_runs: {
+        Row: {
+          agent_id: string
+          agent_version_id: string
+          average_score: number | null
+          completed_at: string | null
+          created_at: string
+          failed_tests: number
+          id: string
+          is_passed: boolean
+          minimum_pass_rate: number
+          organization_id: string
+          passed_tests: number
+          started_at: string | null
+          status: string
+          suite_digest: string
+          suite_id: string
+          total_tests: number
+          updated_at: string
+          user_id: string
+        }
+        Insert: {
+          agent_id: string
+          agent_version_id: string
+          average_score?: number | null
+          completed_at?: string | null
+          created_at?: string
+          failed_tests?: number
+          id?: string
+          is_passed?: never
+          minimum_pass_rate?: number
+          organization_id: string
+          passed_tests?: number
+          started_at?: string | null
+          status?: string
+          suite_digest: string
+          suite_id: string
+          total_tests?: number
+          updated_at?: string
+          user_id: string
+        }
+        Update: {
+          agent_id?: string
+          agent_version_id?: string
+          average_score?: number | null
+          completed_at?: string | null
+          created_at?: string
+          failed_tests?: number
+          id?: string
+          is_passed?: never
+          minimum_pass_rate?: number
+          organization_id?: string
+          passed_tests?: number
+          started_at?: string | null
+          status?: string
+          suite_digest?: string
+          suite_id?: string
+          total_tests?: number
+          updated_at?: string
+          user_id?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "eval_runs_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "eval_runs_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "eval_runs_agent_version_id_agent_id_fkey"
+            columns: ["agent_version_id", "agent_id"]
+            referencedRelation: "agent_versions"
+            referencedColumns: ["id", "agent_id"]
+          },
+          {
+            foreignKeyName: "eval_runs_suite_id_organization_id_fkey"
+            columns: ["suite_id", "organization_id"]
+            referencedRelation: "eval_suites"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "eval_runs_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      eval_suites: {
+        Row: {
+          agent_id: string | null
+          config: NonNullable<Json>
+          created_at: string
+          created_by_id: string
+          description: string | null
+          id: string
+          is_required: boolean
+          name: string
+          organization_id: string
+          updated_at: string
+        }
+        Insert: {
+          agent_id?: string | null
+          config?: NonNullable<Json>
+          created_at?: string
+          created_by_id?: string
+          description?: string | null
+          id?: string
+          is_required?: boolean
+          name: string
+          organization_id: string
+          updated_at?: string
+        }
+        Update: {
+          agent_id?: string | null
+          config?: NonNullable<Json>
+          created_at?: string
+          created_by_id?: string
+          description?: string | null
+          id?: string
+          is_required?: boolean
+          name?: string
+          organization_id?: string
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "eval_suites_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "eval_suites_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "eval_suites_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "eval_suites_organization_id_fkey"
+            columns: ["organization_id"]
+            referencedRelation: "organizations"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
+      eval_test_cases: {
+        Row: {
+          created_at: string
+          created_by_id: string
+          description: string | null
+          expected_output: Json | null
+          id: string
+          input: NonNullable<Json>
+          name: string
+          scoring_rubric: NonNullable<Json>
+          suite_id: string
+          updated_at: string
+        }
+        Insert: {
+          created_at?: string
+          created_by_id?: string
+          description?: string | null
+          expected_output?: Json | null
+          id?: string
+          input: NonNullable<Json>
+          name: string
+          scoring_rubric?: NonNullable<Json>
+          suite_id: string
+          updated_at?: string
+        }
+        Update: {
+          created_at?: string
+          created_by_id?: string
+          description?: string | null
+          expected_output?: Json | null
+          id?: string
+          input?: NonNullable<Json>
+          name?: string
+          scoring_rubric?: NonNullable<Json>
+          suite_id?: string
+          updated_at?: string
+        }
+        Relationships: [
+          {
+            foreignKeyName: "eval_test_cases_created_by_id_fkey"
+            columns: ["created_by_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+          {
+            foreignKeyName: "eval_test_cases_suite_id_fkey"
+            columns: ["suite_id"]
+            referencedRelation: "eval_suites"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
       execution_approvals: {
         Row: {
           arguments: NonNullable<Json>
@@ -4391,6 +4659,35 @@ export type Database = {
         SetofOptions: {
           from: "*"
           to: "executions"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
+      run_eval_suite: {
+        Args: { agent_version_id?: string; suite_id: string }
+        Returns: {
+          agent_id: string
+          agent_version_id: string
+          average_score: number | null
+          completed_at: string | null
+          created_at: string
+          failed_tests: number
+          id: string
+          is_passed: boolean
+          minimum_pass_rate: number
+          organization_id: string
+          passed_tests: number
+          started_at: string | null
+          status: string
+          suite_digest: string
+          suite_id: string
+          total_tests: number
+          updated_at: string
+          user_id: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "eval_runs"
           isOneToOne: true
           isSetofReturn: false
         }
