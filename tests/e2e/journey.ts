@@ -90,22 +90,17 @@ export async function makeAgent(
   return data;
 }
 
-/** No rule of WCAG 2.1 AA is broken on the page as it stands; contrast holds in the dark theme too. */
+/** No rule of WCAG 2.1 AA is broken on the page as it stands. */
 export async function expectAccessible(page: Page): Promise<void> {
-  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
-  const light = new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']);
-  expect(await violationsOf(light)).toEqual([]);
-  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
-  const dark = new AxeBuilder({ page }).withRules(['color-contrast']);
-  expect(await violationsOf(dark)).toEqual([]);
-  await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
-}
-
-async function violationsOf(builder: AxeBuilder): Promise<string[]> {
-  const { violations } = await builder.analyze();
-  return violations.map(
-    ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`,
-  );
+  // What is half faded in has half its contrast.
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])
+    .analyze();
+  expect(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`),
+  ).toEqual([]);
+  await page.emulateMedia({ reducedMotion: null });
 }
 
 /** The page says that there is nothing here, as it does for what was never there. */
