@@ -2546,15 +2546,17 @@ create function private.tg_executions__answer() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
+declare
+  v_run public.executions := case when tg_op = 'DELETE' then old else new end;
 begin
-  perform from public.conversations as c where c.id = new.conversation_id for no key update;
+  perform from public.conversations as c where c.id = v_run.conversation_id for no key update;
   -- Deleted meanwhile: nobody waits for the answer any more.
   if not found then
     return null;
   end if;
-  if new.status = 'completed' then
+  if v_run.status = 'completed' then
     insert into public.messages (conversation_id, sender_type, content, execution_id)
-    values (new.conversation_id, 'agent', coalesce(new.output ->> 'text', ''), new.id);
+    values (v_run.conversation_id, 'agent', coalesce(v_run.output ->> 'text', ''), v_run.id);
   end if;
   -- In the order of the messages, which a clock that is set back does not change.
   update private.execution_queue as q
@@ -2564,7 +2566,7 @@ begin
       select e.id
       from public.executions as e
         join public.messages as m on m.execution_id = e.id and m.sender_type = 'user'
-      where e.conversation_id = new.conversation_id
+      where e.conversation_id = v_run.conversation_id
         and e.status in ('pending', 'running', 'waiting')
       order by m.sequence_number
       limit 1);
@@ -2580,6 +2582,9 @@ comment on function private.tg_executions__answer() is
 create trigger _160_answer after update of status on public.executions
   for each row when (
     old.completed_at is null and new.completed_at is not null and new.conversation_id is not null)
+  execute function private.tg_executions__answer();
+create trigger _160_answer_on_delete after delete on public.executions
+  for each row when (old.completed_at is null and old.conversation_id is not null)
   execute function private.tg_executions__answer();
 
 create function private.tg_conversations__cancel_runs() returns trigger

@@ -1,6 +1,6 @@
 -- From a message to its answer: one run at a time, in order, whatever becomes of each.
 begin;
-select plan(58);
+select plan(61);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -185,6 +185,15 @@ select is(pg_temp.send('Hello?'), 'agent_not_found', 'who has left the organizat
 select isnt((select count(*) from public.messages), 0::bigint, 'but still reads what was said');
 select tests.sign_out();
 select tests.add_member(org, member, 'member') from ids;
+
+-- An operator who deletes a run
+select tests.sign_in(member) from ids;
+select is(pg_temp.send('Lost?'), null, 'a message waits for its answer');
+select is(pg_temp.send('Found?'), null, 'and another behind it');
+select tests.sign_out();
+delete from public.executions where input ->> 'message' = 'Lost?';
+select is(pg_temp.claim(), 'Found?', 'when its run is deleted, the next has its turn');
+select pg_temp.complete('Found?', 'Found.');
 
 -- Deleting while an answer is on its way
 select tests.sign_in(member) from ids;
