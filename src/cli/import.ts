@@ -3,8 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Kysely, sql } from 'kysely';
-import { PostgresJSDialect } from 'kysely-postgres-js';
+import { sql, type Kysely } from 'kysely';
 import postgres from 'postgres';
 import {
   type AgentDocument,
@@ -16,6 +15,7 @@ import {
 } from '../lib/agents/import.ts';
 import { toAppError } from '../lib/errors.ts';
 import type { DB } from '../lib/supabase/database.kysely.ts';
+import { kyselyOver } from '../lib/supabase/kysely.ts';
 import { runningStackEnv } from '../stack/data-folder.ts';
 import { DEMO_EMAIL } from '../stack/first-data.ts';
 import { dataDir } from '../stack/settings.ts';
@@ -59,11 +59,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const rows = await readImport(await readFile(options.file, 'utf8'));
-  const database = new Kysely<DB>({
-    dialect: new PostgresJSDialect({
-      postgres: postgres(await databaseUrl(), { max: 1, onnotice: () => {} }),
-    }),
-  });
+  const database = kyselyOver(postgres(await databaseUrl(), { max: 1, onnotice: () => {} }));
   try {
     const importer = await findImporter(database, options);
     if (options.maxAgents) await raiseLimit(database, importer, options.maxAgents);

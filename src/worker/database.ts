@@ -1,24 +1,11 @@
-import {
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-  type CompiledQuery,
-  type DatabaseConnection,
-  type Dialect,
-  type Driver,
-  type QueryResult,
-} from 'kysely';
+import type { Kysely } from 'kysely';
 import postgres from 'postgres';
 import type { DB } from '../lib/supabase/database.kysely.ts';
+import { kyselyOver } from '../lib/supabase/kysely.ts';
 
 /**
- * The worker's connections: a pool under Kysely, and one connection that listens.
- *
- * kysely-postgres-js reserves a connection for every query; when Postgres restarts, postgres.js hands
- * such a connection out again after it died, and the write to its missing socket ends the process. So
- * queries go to the pool itself here, which replaces dead connections. Hence no transactions: each
- * function of the queue is one statement.
+ * A worker's connections: a pool under Kysely, and, for whoever listens, one more. They survive a
+ * restart of Postgres as long as there are no transactions: what the worker calls is one statement each.
  */
 export class WorkerDatabase {
   readonly kysely: Kysely<DB>;
@@ -32,19 +19,23 @@ export class WorkerDatabase {
       backoff: (failures) => Math.min(2, 0.1 * 2 ** failures),
       onnotice: () => {},
     });
-    this.kysely = new Kysely({ dialect: new PoolDialect(this.#client) });
+    this.kysely = kyselyOver(this.#client);
   }
 
   /**
    * Calls `onNotify` for every notification on the channel. `onListening` is called once listening has
-   * begun and again after every reconnection, when notifications may have been missed.
+   * begun and again after every reconnection, when notifications may have been missed. Resolves once
+   * listening has begun, or when the signal ends the waiting for the database.
    */
   async listen(
     channel: string,
     onNotify: (payload: string) => void,
-    onListening?: () => void,
+    { onListening, signal }: { onListening: () => void; signal: AbortSignal },
   ): Promise<void> {
-    await this.#client.listen(channel, onNotify, onListening);
+    const listen = () => this.#client.listen(channel, onNotify, onListening);
+    await untilAnswered(listen, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   }
 
   async close(): Promise<void> {
@@ -94,51 +85,4 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     }, ms);
     signal.addEventListener('abort', onAbort, { once: true });
   });
-}
-
-class PoolDialect implements Dialect {
-  readonly #client: postgres.Sql;
-
-  constructor(client: postgres.Sql) {
-    this.#client = client;
-  }
-  createDriver(): Driver {
-    return new PoolDriver(this.#client);
-  }
-  createQueryCompiler() {
-    return new PostgresQueryCompiler();
-  }
-  createAdapter() {
-    return new PostgresAdapter();
-  }
-  createIntrospector(database: Kysely<never>) {
-    return new PostgresIntrospector(database);
-  }
-}
-
-class PoolDriver implements Driver {
-  readonly #connection: DatabaseConnection;
-
-  constructor(client: postgres.Sql) {
-    this.#connection = {
-      async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-        const rows = await client.unsafe(sql, [...parameters] as never[], { prepare: true });
-        return { rows: [...rows] as R[] };
-      },
-      streamQuery() {
-        throw new Error('The pool streams no queries.');
-      },
-    };
-  }
-  async init() {}
-  async acquireConnection() {
-    return this.#connection;
-  }
-  async releaseConnection() {}
-  async destroy() {}
-  async beginTransaction() {
-    throw new Error('The pool has no transactions.');
-  }
-  async commitTransaction() {}
-  async rollbackTransaction() {}
 }
