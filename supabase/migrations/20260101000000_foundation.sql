@@ -116,8 +116,8 @@ $$;
 comment on function private.tg_set_updated_at() is 'Before update: keeps updated_at; callers cannot set it.';
 
 -- ---------------------------------------------------------------------------------------------------
--- Upkeep: what has to happen now and then. A worker calls private.run_upkeep() every few seconds;
--- pg_cron may do so instead. Contexts register their tasks in their own migrations.
+-- Upkeep: what has to happen now and then. Workers call private.run_upkeep(1) again and again, so that
+-- each task has a transaction of its own; pg_cron may call it instead. Contexts register their tasks in their own migrations.
 -- ---------------------------------------------------------------------------------------------------
 create table private.upkeep_tasks (
   name text primary key,
@@ -131,7 +131,8 @@ create table private.upkeep_tasks (
 comment on table private.upkeep_tasks is
   'Functions without arguments that private.run_upkeep() calls, each at its own interval.';
 
-create function private.run_upkeep() returns table (task_name text, error text)
+create function private.run_upkeep(at_most integer default null)
+returns table (task_name text, error text)
 language plpgsql
 set search_path = ''
 as $$
@@ -149,14 +150,16 @@ begin
       or t.last_run_at + t.every <= clock_timestamp()
       or t.last_run_at > clock_timestamp() + t.every
     order by t.last_run_at nulls first
+    limit run_upkeep.at_most
     for update skip locked
   loop
     v_started := clock_timestamp();
     v_error := null;
     begin
       execute 'select ' || v_task.task;
-    exception when others then
-      -- One failing task must not keep the others from running; the error is kept and tried again.
+    exception when query_canceled or others then
+      -- One task that fails, or takes longer than statement_timeout, must not keep the others from
+      -- running; the error is kept and it is tried again.
       v_error := sqlerrm;
     end;
     update private.upkeep_tasks as t
@@ -170,8 +173,8 @@ begin
   end loop;
 end
 $$;
-comment on function private.run_upkeep() is
-  'Runs every task that is due and answers with their names and errors; harmless to call at any time, by many.';
+comment on function private.run_upkeep(integer) is
+  'Runs the tasks that are due, or so many of them, longest waiting first, and answers with their names and errors; harmless to call at any time, by many.';
 
 -- ---------------------------------------------------------------------------------------------------
 -- Monthly partitions. High-volume tables are range-partitioned on their UUIDv7 id, so that `id` alone
