@@ -1,4 +1,5 @@
-import { isConnectionError, pause, type WorkerDatabase } from './database.ts';
+import { Attempts, messageOf } from './attempts.ts';
+import { pause, type WorkerDatabase } from './database.ts';
 import { Doorbell } from './doorbell.ts';
 import { retryDelayMs, RunFailure } from './failure.ts';
 import { log } from './log.ts';
@@ -7,18 +8,16 @@ import { Redaction } from './redaction.ts';
 import { runAgent } from './run-agent.ts';
 import type { Vault } from './secrets.ts';
 import type { Settings } from './settings.ts';
+import type { Shutdown } from './shutdown.ts';
 
 /** A back-off that ends announces nothing, and a notification may get lost: both are found by asking. */
 const POLL_MS = 1000;
 
 /** How often leases are renewed and dead workers looked for. */
-const UPKEEP_MS = 2000;
+const RENEWAL_MS = 2000;
 
 /** How long the last writes wait for a database that is away, before the process ends anyway. */
 const LAST_WRITES_MS = 5000;
-
-/** npm and the terminal may both deliver one Ctrl-C: within this time it counts once. */
-const SAME_SIGNAL_MS = 1000;
 
 /** The worker is going: its runs are handed back. */
 class ShuttingDown extends Error {}
@@ -38,53 +37,42 @@ export class WorkerLoop {
   readonly #vault: Vault;
   readonly #running = new Map<string, Running>();
   readonly #doorbell = new Doorbell();
-  /** No more claims. */
-  readonly #stopping = new AbortController();
-  /** No more runs: what is left is handed back. */
-  readonly #handingBack = new AbortController();
+  readonly #shutdown: Shutdown;
+  readonly #attempts = new Attempts('runs');
   /** No more waiting for the database. */
   readonly #impatient = new AbortController();
-  #stoppedAt = 0;
-  #trouble = '';
 
-  constructor(settings: Settings, database: WorkerDatabase, vault: Vault) {
+  constructor(settings: Settings, database: WorkerDatabase, vault: Vault, shutdown: Shutdown) {
     this.#settings = settings;
     this.#database = database;
     this.#vault = vault;
+    this.#shutdown = shutdown;
   }
 
-  /** Works until {@link stop}; resolves once every run has ended or was handed back. */
+  /** Works until the shutdown; resolves once every run has ended or was handed back. */
   async run(): Promise<void> {
+    const { stopping, leaving } = this.#shutdown;
+    stopping.addEventListener('abort', () => {
+      log.info('stopping', { running: this.#running.size });
+      this.#doorbell.ring();
+    });
+    leaving.addEventListener('abort', () => this.#handBack());
     const ended = new AbortController();
-    const background = Promise.all([this.#listen(ended.signal), this.#upkeep(ended.signal)]);
+    const background = Promise.all([this.#listen(ended.signal), this.#renewAndReap(ended.signal)]);
 
     await this.#claimUntilStopped();
-    const handBack = setTimeout(() => this.#handBack(), this.#settings.graceMs);
     await Promise.all([...this.#running.values()].map((running) => running.ended));
 
-    clearTimeout(handBack);
     ended.abort();
     await background;
   }
 
-  /** Claims nothing more; what runs may end within the grace period. A second call ends the grace. */
-  stop(): void {
-    if (this.#stopping.signal.aborted) {
-      if (performance.now() - this.#stoppedAt > SAME_SIGNAL_MS) this.#handBack();
-      return;
-    }
-    this.#stoppedAt = performance.now();
-    log.info('stopping', { running: this.#running.size });
-    this.#stopping.abort();
-    this.#doorbell.ring();
-  }
-
   async #claimUntilStopped(): Promise<void> {
     const { workerName, concurrency, leaseSeconds } = this.#settings;
-    while (!this.#stopping.signal.aborted) {
+    while (!this.#shutdown.stopping.aborted) {
       const claim =
         this.#running.size < concurrency &&
-        (await this.#attempt(() =>
+        (await this.#attempts.make(() =>
           claimExecution(this.#database.kysely, workerName, leaseSeconds),
         ));
       if (claim) this.#start(claim);
@@ -97,7 +85,7 @@ export class WorkerLoop {
     const redaction = new Redaction();
     for (const key of operatorKeys(this.#settings)) redaction.add(key);
     const lease = new Lease(this.#database.kysely, claim, redaction, this.#impatient.signal);
-    if (this.#handingBack.signal.aborted) controller.abort(new ShuttingDown());
+    if (this.#shutdown.leaving.aborted) controller.abort(new ShuttingDown());
 
     const ended = this.#carryOut(claim, lease, redaction, controller).finally(() => {
       this.#running.delete(claim.execution_id);
@@ -174,7 +162,6 @@ export class WorkerLoop {
   }
 
   #handBack(): void {
-    this.#handingBack.abort();
     for (const { controller } of this.#running.values()) controller.abort(new ShuttingDown());
     setTimeout(() => this.#impatient.abort(new ShuttingDown()), LAST_WRITES_MS).unref();
   }
@@ -187,43 +174,25 @@ export class WorkerLoop {
         this.#running.get(executionId)?.controller.abort(new Cancelled()),
     };
     for (const [channel, onNotify] of Object.entries(channels)) {
-      const listen = () => this.#database.listen(channel, onNotify, ring).then(() => true);
-      while (!signal.aborted && !(await this.#attempt(listen))) {
-        await pause(POLL_MS, signal).catch(() => {});
-      }
+      await this.#database.listen(channel, onNotify, { onListening: ring, signal });
     }
   }
 
-  async #upkeep(signal: AbortSignal): Promise<void> {
-    const every = Math.min(UPKEEP_MS, (this.#settings.leaseSeconds * 1000) / 3);
+  async #renewAndReap(signal: AbortSignal): Promise<void> {
+    const every = Math.min(RENEWAL_MS, (this.#settings.leaseSeconds * 1000) / 3);
     while (!signal.aborted) {
       // Renewals first: after an outage all leases have expired, and our own runs are not dead.
       await Promise.all([...this.#running.values()].map((running) => this.#renew(running)));
-      const reaped = await this.#attempt(() => reapExecutions(this.#database.kysely));
+      const reaped = await this.#attempts.make(() => reapExecutions(this.#database.kysely));
       if (reaped) log.warning('runs taken from lost workers', { runs: reaped });
       await pause(every, signal).catch(() => {});
     }
   }
 
   async #renew({ lease, controller }: Running): Promise<void> {
-    const answer = await this.#attempt(() => lease.renew(this.#settings.leaseSeconds));
+    const answer = await this.#attempts.make(() => lease.renew(this.#settings.leaseSeconds));
     if (answer === 'cancelled') controller.abort(new Cancelled());
     if (answer === 'lost') controller.abort(new LeaseLost());
-  }
-
-  /** The answer, or undefined when the database gave none; trouble is logged once, not every time. */
-  async #attempt<T>(operation: () => Promise<T>): Promise<T | undefined> {
-    try {
-      const answer = await operation();
-      if (this.#trouble) log.info('the database answers again');
-      this.#trouble = '';
-      return answer;
-    } catch (error) {
-      const trouble = isConnectionError(error) ? 'the database is away' : messageOf(error);
-      if (trouble !== this.#trouble) log.error(trouble);
-      this.#trouble = trouble;
-      return undefined;
-    }
   }
 }
 
@@ -233,8 +202,4 @@ function operatorKeys({ providers }: Settings): string[] {
     providers.ANTHROPIC_API_KEY,
     providers.OPENAI_COMPATIBLE_API_KEY,
   ].filter((key) => key !== undefined);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

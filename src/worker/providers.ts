@@ -4,6 +4,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModelV4 } from '@ai-sdk/provider';
 import { echoModel } from './echo-model.ts';
 import { RunFailure } from './failure.ts';
+import { allowsOrigin, httpOrigin } from './origins.ts';
 import type { ReadToken } from './secrets.ts';
 import type { ProviderEnvironment } from './settings.ts';
 
@@ -116,7 +117,7 @@ async function compatibleServer({
   }
   const origin = originOf(chosen);
   const isOperators = operators !== undefined && origin === originOf(operators);
-  if (!isOperators && !isAllowed(origin, environment.MODEL_ORIGINS)) {
+  if (!isOperators && !allowsOrigin(environment.MODEL_ORIGINS, origin)) {
     throw new RunFailure(
       'provider_refused',
       `Agents may not call ${origin}: the operator allows addresses in MODEL_ORIGINS.`,
@@ -129,17 +130,12 @@ async function compatibleServer({
   };
 }
 
-function isAllowed(origin: string, allowed: string | undefined): boolean {
-  const origins = (allowed ?? '').split(',').map((entry) => entry.trim());
-  return origins.some((entry) => entry === '*' || (entry !== '' && originOf(entry) === origin));
-}
-
 function originOf(address: string): string {
-  const url = URL.parse(address);
-  if (!url || !/^https?:$/.test(url.protocol)) {
+  const origin = httpOrigin(address);
+  if (!origin) {
     throw new RunFailure('provider_refused', `${address} is not the address of an HTTP server.`);
   }
-  return url.origin;
+  return origin;
 }
 
 /** People give an address with and without the `/v1` that the API is under; a path is left as it is. */

@@ -151,7 +151,7 @@ export class Lease {
   }
 }
 
-/** PostgreSQL stores neither NUL nor half of a surrogate pair; models send both at times. */
-function storable(text: string): string {
+/** PostgreSQL stores neither NUL nor half of a surrogate pair; models and receivers send both at times. */
+export function storable(text: string): string {
   return text.replaceAll('\0', '\uFFFD').toWellFormed();
 }

@@ -87,7 +87,10 @@ export async function runAgent(run: Claim, context: RunContext): Promise<RunResu
   }
 
   const duration = Math.round(performance.now() - startedAt);
-  await lease.log('info', `First text after ${timeToFirstText} ms, all of it after ${duration} ms.`);
+  await lease.log(
+    'info',
+    `First text after ${timeToFirstText} ms, all of it after ${duration} ms.`,
+  );
   if (finishReason === 'length') {
     await lease.log('warning', 'The answer was cut off at the limit of output tokens.');
   }

@@ -7,13 +7,18 @@ import { RunFailure } from './failure.ts';
 /** Finds the value of a token by its key; undefined when there is none. */
 export type ReadToken = (key: string) => Promise<string | undefined>;
 
-/** Where a token stands, as `private.read_token` finds it. */
-type Ciphertext = { ciphertext: Buffer; key_id: string; owner: string };
+/** A secret as `private.encrypt_secret` made it. */
+export type Ciphertext = { ciphertext: Buffer; key_id: string };
 
-/** What `set_token` encrypts: it says whose the value is, so that it cannot be moved elsewhere. */
+/** What it holds: it says whose the value is, so that it cannot be moved elsewhere. */
 const plaintextSchema = z.object({ owner: z.uuid(), key: z.string(), value: z.string() });
 
-/** Opens people's tokens with the private key that only workers hold. */
+/** A secret that does not open. `message` says why, and is fit for people. */
+export class UnreadableSecret extends Error {
+  override readonly name = 'UnreadableSecret';
+}
+
+/** Opens tokens and webhooks' secrets with the private key that only workers hold. */
 export class Vault {
   readonly #database: Kysely<DB>;
   readonly #privateKeys: PrivateKey[];
@@ -33,33 +38,46 @@ export class Vault {
     userId: string,
     key: string,
   ): Promise<string | undefined> {
-    const { rows } = await sql<Ciphertext>`
+    const { rows } = await sql<Ciphertext & { owner: string }>`
       select ciphertext, key_id, owner from private.read_token(${organizationId}, ${userId}, ${key})
     `.execute(this.#database);
     const row = rows[0];
     if (!row) return undefined;
-
-    if (![organizationId, userId].includes(row.owner)) {
-      throw unreadableToken(key, 'it belongs to somebody else');
+    try {
+      if (![organizationId, userId].includes(row.owner)) {
+        throw new UnreadableSecret('it belongs to somebody else');
+      }
+      return await this.open(row, row.owner, key);
+    } catch (error) {
+      if (!(error instanceof UnreadableSecret)) throw error;
+      throw new RunFailure('token_missing', `The token ${key} cannot be read: ${error.message}.`);
     }
-    const plaintext = await this.#decrypt(row, key);
-    if (plaintext.owner !== row.owner || plaintext.key !== key) {
-      throw unreadableToken(key, 'it was encrypted for another owner or name');
+  }
+
+  /**
+   * The value of a secret that this owner keeps under this key.
+   *
+   * @throws UnreadableSecret when no private key opens it, or it was encrypted for something else
+   */
+  async open(secret: Ciphertext, owner: string, key: string): Promise<string> {
+    const plaintext = await this.#decrypt(secret);
+    if (plaintext.owner !== owner || plaintext.key !== key) {
+      throw new UnreadableSecret('it was encrypted for another owner or name');
     }
     return plaintext.value;
   }
 
-  async #decrypt(row: Ciphertext, key: string): Promise<z.infer<typeof plaintextSchema>> {
+  async #decrypt(secret: Ciphertext): Promise<z.infer<typeof plaintextSchema>> {
     if (this.#privateKeys.length === 0) {
-      throw unreadableToken(key, 'the worker has no private key (AGENTRY_PRIVATE_KEY_FILE)');
+      throw new UnreadableSecret('the worker has no private key (AGENTRY_PRIVATE_KEY_FILE)');
     }
     try {
-      const message = await readMessage({ binaryMessage: new Uint8Array(row.ciphertext) });
+      const message = await readMessage({ binaryMessage: new Uint8Array(secret.ciphertext) });
       const { data } = await decrypt({ message, decryptionKeys: this.#privateKeys });
       return plaintextSchema.parse(JSON.parse(data));
     } catch {
       // The cause stays out: errors of a parser quote what they parsed.
-      throw unreadableToken(key, `no private key of the worker opens it (key id ${row.key_id})`);
+      throw new UnreadableSecret(`no private key of the worker opens it (key id ${secret.key_id})`);
     }
   }
 }
@@ -89,8 +107,4 @@ async function requireToken(key: string, readToken: ReadToken): Promise<string> 
     throw new RunFailure('token_missing', `The agent needs the token ${key}, which is not set.`);
   }
   return token;
-}
-
-function unreadableToken(key: string, reason: string): RunFailure {
-  return new RunFailure('token_missing', `The token ${key} cannot be read: ${reason}.`);
 }

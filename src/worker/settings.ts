@@ -37,6 +37,11 @@ const environmentSchema = z.object({
   OPENAI_COMPATIBLE_BASE_URL: url,
   /** Origins that agents may name as `base_url`, separated by commas; `*` allows every one. */
   MODEL_ORIGINS: text,
+
+  /** Origins that webhooks may call inside private networks, separated by commas; `*` is everywhere. */
+  WEBHOOK_ORIGINS: text,
+  /** How long a receiver of a webhook may take to answer. */
+  WEBHOOK_TIMEOUT_SECONDS: count(15),
 });
 
 /** Keys and addresses of model providers that the operator gave this worker. */
@@ -62,6 +67,7 @@ export type Settings = {
   modelIdleMs: number;
   retryMs: number;
   providers: ProviderEnvironment;
+  webhooks: { origins: string | undefined; timeoutMs: number };
 };
 
 /** Reads the worker's settings; throws one Error that names every variable that is wrong. */
@@ -87,5 +93,6 @@ export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Sett
     modelIdleMs: env.WORKER_MODEL_IDLE_SECONDS * 1000,
     retryMs: env.WORKER_RETRY_MS,
     providers: env,
+    webhooks: { origins: env.WEBHOOK_ORIGINS, timeoutMs: env.WEBHOOK_TIMEOUT_SECONDS * 1000 },
   };
 }

@@ -1,7 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { generateKey } from 'openpgp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ModelServer } from '../support/model-server.ts';
 import { createDatabase } from '../support/stack.ts';
@@ -13,20 +9,14 @@ let server: ModelServer;
 let workshop: Workshop;
 let worker: WorkerProcess;
 let dropDatabase: () => Promise<void>;
-let folder: string;
 
 beforeAll(async () => {
   server = await ModelServer.start();
   const database = await createDatabase();
   dropDatabase = database.drop;
   workshop = await Workshop.open(database.url);
-
-  const pair = await generateKey({ type: 'rsa', rsaBits: 3072, userIDs: [{ name: 'test' }] });
-  folder = await mkdtemp(join(tmpdir(), 'agentry-keys-'));
-  await writeFile(join(folder, 'key.asc'), pair.privateKey, { mode: 0o600 });
-  await workshop.sql`select private.set_encryption_key('test', ${pair.publicKey})`;
   worker = await workshop.startWorker({
-    AGENTRY_PRIVATE_KEY_FILE: join(folder, 'key.asc'),
+    AGENTRY_PRIVATE_KEY_FILE: await workshop.createKeyPair(),
     OPENAI_BASE_URL: server.url,
     OPENAI_API_KEY: 'sk-of-the-operator',
     OPENAI_COMPATIBLE_BASE_URL: server.url,
@@ -36,7 +26,6 @@ afterAll(async () => {
   await workshop?.close();
   await dropDatabase?.();
   await server?.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 test("keys come from the runner's tokens, then the organization's, then the environment", async () => {

@@ -1,8 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { generateKey } from 'openpgp';
 import postgres from 'postgres';
 
 export type AgentDraft = {
@@ -47,6 +51,7 @@ export class Workshop {
   readonly #workers: WorkerProcess[] = [];
   #userId = '';
   #organizationId = '';
+  #keyFolder: string | undefined;
 
   private constructor(databaseUrl: string) {
     this.#databaseUrl = databaseUrl;
@@ -73,6 +78,26 @@ export class Workshop {
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.kill('SIGKILL')));
     await this.sql.end({ timeout: 1 });
+    if (this.#keyFolder) await rm(this.#keyFolder, { recursive: true, force: true });
+  }
+
+  /** In the order in which they were started. */
+  get workers(): readonly WorkerProcess[] {
+    return this.#workers;
+  }
+
+  get organizationId(): string {
+    return this.#organizationId;
+  }
+
+  /** A key pair for the database; answers the file of the private key, for workers. */
+  async createKeyPair(): Promise<string> {
+    const pair = await generateKey({ type: 'rsa', rsaBits: 3072, userIDs: [{ name: 'test' }] });
+    this.#keyFolder = await mkdtemp(join(tmpdir(), 'agentry-keys-'));
+    const file = join(this.#keyFolder, 'key.asc');
+    await writeFile(file, pair.privateKey, { mode: 0o600 });
+    await this.sql`select private.set_encryption_key('test', ${pair.publicKey})`;
+    return file;
   }
 
   async startWorker(environment: Record<string, string> = {}): Promise<WorkerProcess> {
@@ -121,6 +146,22 @@ export class Workshop {
     await this.#asPerson(
       (sql) => sql`select public.set_token(${key}, ${value}, ${organizationId}::uuid)`,
     );
+  }
+
+  async createApiKey(scopes: string[]): Promise<{ id: string; key: string }> {
+    return this.#asPerson(async (sql) => {
+      const [made] = await sql<{ id: string; key: string }[]>`
+        select id, key from public.create_api_key(${this.#organizationId}::uuid, 'Key', ${scopes})`;
+      return made!;
+    });
+  }
+
+  async createWebhook(url: string, events: string[]): Promise<{ id: string; secret: string }> {
+    return this.#asPerson(async (sql) => {
+      const [made] = await sql<{ id: string; secret: string }[]>`
+        select id, secret from public.create_webhook(${this.#organizationId}::uuid, ${url}, ${events})`;
+      return made!;
+    });
   }
 
   async execution(id: string): Promise<ExecutionRow> {
