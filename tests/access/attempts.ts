@@ -1,17 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Column, Relation } from './catalogue.ts';
 import { CALLS } from './calls.ts';
-import { type CallerName, type Row, type World, keyText } from './tenants.ts';
+import { type Answer, DONE, forbiddenTo, send } from './requests.ts';
+import { type CallerName, type Row, type Tenant, type World, keyText } from './tenants.ts';
 
 /** One line of the matrix, without its cells: what is tried, and the scopes that an API key needs for it. */
 export type Question = { subject: string; command: string; scopes: string[] };
-
-/** What came back for one try: how it ended, and everything that was said. */
-type Answer = { code: string; met: number; text: string };
-const DONE = 'done';
-
-/** At most so many requests under way at once: more only wait inside PostgREST. */
-const AT_ONCE = 12;
 
 /**
  * Tries one line of the matrix as one caller, on every kind of kestrel's rows that there is, and answers
@@ -155,7 +149,7 @@ function writeOf(
   const [command, column] = question.command.split(' ');
   switch (command) {
     case 'insert':
-      return ['POST', `/${relation.name}`, copyOf(world, relation, row, caller)];
+      return ['POST', `/${relation.name}`, copyOf(world, world.kestrel, row, caller)];
     case 'update': {
       const columns = column ? [column] : writtenColumns(relation);
       const valueOf = (name: string): unknown =>
@@ -185,10 +179,12 @@ function writtenColumns(relation: Relation): string[] {
   return plain.slice(0, 1).map((column) => column.name);
 }
 
-/** What a copy of a row needs besides a change to its unique texts, numbers and times. */
-const COPIES: Record<string, (world: World) => object> = {
-  agent_shares: (world) => ({ user_id: world.personId('kestrel-heir') }),
-  agent_tools: (world) => ({ tool_id: find(world, 'tools', 'name', 'zqkestrel_member')['id'] }),
+/** What a copy of a tenant's row needs besides a change to its unique texts, numbers and times. */
+const COPIES: Record<string, (world: World, tenant: Tenant) => object> = {
+  agent_shares: (world, { name }) => ({ user_id: world.personId(`${name}-heir`) }),
+  agent_tools: (_, tenant) => ({
+    tool_id: find(tenant, 'tools', 'name', `zq${tenant.name}_member`)['id'],
+  }),
   executions: () => ({
     status: 'pending',
     started_at: null,
@@ -197,23 +193,32 @@ const COPIES: Record<string, (world: World) => object> = {
     error_message: null,
   }),
   models: () => ({ name: 'probe' }),
-  organization_members: (world) => ({ user_id: world.personId('kestrel-use') }),
+  organization_members: (world, { name }) => ({ user_id: world.personId(`${name}-use`) }),
   plans: () => ({ name: 'probe' }),
   profiles: () => ({ id: randomUUID() }),
+  team_agents: (_, tenant) => ({
+    agent_id: find(tenant, 'agents', 'slug', `${tenant.name}-public`)['id'],
+  }),
   usage_records: () => ({ period_start: '2021-01-01', period_end: '2021-01-31' }),
-  team_agents: (world) => ({ agent_id: find(world, 'agents', 'slug', 'kestrel-public')['id'] }),
 };
 
-function find(world: World, table: string, column: string, value: string): Record<string, unknown> {
-  return world.kestrel.rows.get(table)!.find((row) => row.values[column] === value)!.values;
+function find(
+  tenant: Tenant,
+  table: string,
+  column: string,
+  value: string,
+): Record<string, unknown> {
+  return tenant.rows.get(table)!.find((row) => row.values[column] === value)!.values;
 }
 
-function copyOf(
+/** A new row like this one, in the columns that the caller may write. */
+export function copyOf(
   world: World,
-  relation: Relation,
+  tenant: Tenant,
   row: Row,
   caller: CallerName,
 ): Record<string, unknown> {
+  const { relation } = row;
   const isGranted = (column: Column): boolean =>
     relation.insertable.includes(column.name) ||
     // Nobody is signed in as service_role, so it says for whom.
@@ -229,7 +234,7 @@ function copyOf(
     );
     if (changeable) copy[changeable] = vary(copy[changeable]);
   }
-  return { ...copy, ...COPIES[relation.name]?.(world) };
+  return { ...copy, ...COPIES[relation.name]?.(world, tenant) };
 }
 
 /** Another value of the same kind; undefined for what cannot be varied, such as a reference. */
@@ -241,10 +246,7 @@ function vary(value: unknown): unknown {
   return `${value}2`;
 }
 
-let underWay = 0;
-const waiting: (() => void)[] = [];
-
-/** One request, undone after its answer; fails the test when the answer has a byte of the other tenant's. */
+/** One request of the matrix, undone after its answer. */
 async function request(
   world: World,
   question: Question,
@@ -253,46 +255,11 @@ async function request(
   path: string,
   body?: unknown,
 ): Promise<Answer> {
-  const secret = isForeign(caller) ? 'zqkestrel' : 'zqwalrus';
-  // What a stranger sends may come back to the stranger; it is not what leaks.
-  const sent = JSON.stringify(body)?.replaceAll(secret, 'probe');
   const headers = {
     ...(await world.headersOf(caller, question.scopes)),
-    'content-type': 'application/json',
     prefer: `tx=rollback, return=minimal${method === 'POST' ? '' : ', count=exact'}`,
   };
-  if (underWay >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  underWay += 1;
-  try {
-    const response = await fetch(`${world.api.url}/rest/v1${path}`, {
-      method,
-      headers,
-      ...(sent === undefined ? {} : { body: sent }),
-    });
-    const text = await response.text();
-    const said = `${text}\n${JSON.stringify([...response.headers])}`;
-    if (caller !== 'service_role' && said.toLowerCase().includes(secret)) {
-      throw new Error(`${caller} was told ${secret} by ${method} ${path}: ${said}`);
-    }
-    const met = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] ?? 1);
-    return { code: codeOf(method, response, text, met), met, text };
-  } finally {
-    underWay -= 1;
-    waiting.shift()?.();
-  }
-}
-
-/** Callers who are nothing to kestrel, to whom no secret of its may come. */
-function isForeign(caller: CallerName): boolean {
-  return caller === 'anon' || caller === 'stranger';
-}
-
-/** 'done', 'none' when a write met no row, or why it was refused, as our code or PostgreSQL's. */
-function codeOf(method: string, response: Response, text: string, met: number): string {
-  if (response.ok) return method !== 'GET' && met === 0 ? 'none' : DONE;
-  const { code, details } = JSON.parse(text) as { code: string; details: string | null };
-  if (code === '42501') return 'denied';
-  return /^PT|^PGRST$/.test(code) && details ? details : code;
+  return send(world, { method, path, body, headers }, forbiddenTo(caller));
 }
 
 /** In words for which of the rows it worked, or, when for none, why not. */
