@@ -81,6 +81,8 @@ async function start(): Promise<void> {
 }
 
 function startWorker({ supervisor, workerEnv }: Stack): Promise<Part> {
+  // Whoever signs up here has this machine already: every address may be called.
+  const { MODEL_ORIGINS = '*', WEBHOOK_ORIGINS = '*' } = process.env;
   const watch = isDev ? ['--watch', '--watch-preserve-output'] : [];
   return supervisor.start({
     name: 'worker',
@@ -89,7 +91,7 @@ function startWorker({ supervisor, workerEnv }: Stack): Promise<Part> {
         supervisor,
         'worker',
         [...watch, join('src', 'worker', 'worker.ts')],
-        workerEnv,
+        { ...workerEnv, MODEL_ORIGINS, WEBHOOK_ORIGINS },
         log,
       ),
     // The first thing that a worker says.
