@@ -27,7 +27,8 @@ import { Supervisor } from './supervisor.ts';
 export type StackOptions = {
   /** Database, files, secrets, mail and logs; made on the first start, found again on later ones. */
   dataDir: string;
-  ports: { api: number; db: number; studio: number; mail: number };
+  /** `app` is only seen to be free, for a web app beside the stack. */
+  ports: { api: number; db: number; studio: number; mail: number; app?: number };
   /** The web app's address: where links in e-mails lead. */
   siteUrl?: string;
   /** Called when the database is migrated and nothing is connected to it yet, as tests do to copy it. */
@@ -77,6 +78,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stopOrphans(folder.instance);
     await stopPostgresLeftovers(folder.instance);
     await requireFreePorts([
+      ...(ports.app ? [{ port: ports.app, purpose: 'web app', variable: 'APP_PORT' }] : []),
       { port: ports.api, purpose: 'API', variable: 'API_PORT' },
       { port: ports.db, purpose: 'PostgreSQL', variable: 'DB_PORT' },
       { port: ports.studio, purpose: 'table editor', variable: 'STUDIO_PORT' },

@@ -9,7 +9,6 @@ import { buildWebApp } from './build.ts';
 import { requireNotRunning } from './data-folder.ts';
 import { StackFailure } from './failure.ts';
 import { DEMO_EMAIL, loadFirstData } from './first-data.ts';
-import { requireFreePorts } from './ports.ts';
 import { PROJECT, type Ports, dataDir, ports as portsOf } from './settings.ts';
 import { type Stack, startStack } from './stack.ts';
 import type { Part, Supervisor } from './supervisor.ts';
@@ -51,7 +50,6 @@ async function start(): Promise<void> {
   const ports = portsOf(process.env);
   const appUrl = `http://127.0.0.1:${ports.app}`;
   await requireNotRunning(dataDir(process.env));
-  await requireFreePorts([{ port: ports.app, purpose: 'web app', variable: 'APP_PORT' }]);
 
   // The stack comes up while the web app is being built.
   const building = isDev ? undefined : buildWebApp(say, stopping.signal);
