@@ -128,6 +128,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       // The same app under the name that people tend to type.
       redirectUrls: [siteUrl, siteUrl.replace('127.0.0.1', 'localhost')].map((url) => `${url}/**`),
       sendMail: (mail) => mailbox.send(mail),
+      // Behind a proxy of one's own, whose x-forwarded-for then counts.
+      trustProxy: process.env['AGENTRY_TRUST_PROXY'] === '1',
       log,
     });
     parts.defer(() => gateway.close());
