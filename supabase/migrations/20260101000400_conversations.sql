@@ -231,17 +231,22 @@ grant select on public.messages to authenticated;
 grant update (feedback, feedback_note) on public.messages to authenticated;
 revoke insert, delete on public.messages from service_role;
 
+-- `offset 0` changes nothing but the plan: the conversation is looked up by its id. Without it the
+-- planner may read everybody's conversations into a hash for one page of messages (18 ms, not 0.3).
 create policy messages_select_own on public.messages
   for select to authenticated
-  using (exists (select from public.conversations as c where c.id = messages.conversation_id));
+  using (exists (
+    select from public.conversations as c where c.id = messages.conversation_id offset 0));
 create policy messages_update_own on public.messages
   for update to authenticated
   using (
     sender_type = 'agent'
-    and exists (select from public.conversations as c where c.id = messages.conversation_id))
+    and exists (
+      select from public.conversations as c where c.id = messages.conversation_id offset 0))
   with check (
     sender_type = 'agent'
-    and exists (select from public.conversations as c where c.id = messages.conversation_id));
+    and exists (
+      select from public.conversations as c where c.id = messages.conversation_id offset 0));
 create policy messages_select_scope on public.messages as restrictive
   for select to authenticated
   using ((select private.has_scope('conversations:read')));

@@ -1658,11 +1658,14 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 begin
+  if run.agent_id is not null then
+    return query select 'agent', run.agent_id, null::uuid, 1::bigint;
+    return;
+  end if;
   return query
     with recursive part (kind, id, parent_id, place, definition) as (
       select t.kind, t.id, null::uuid, 1::bigint, t.definition
       from (values
-        ('agent', run.agent_id, null),
         ('team', run.team_id, null),
         ('workflow', run.workflow_id, (
           select v.definition
