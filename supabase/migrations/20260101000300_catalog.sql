@@ -2959,7 +2959,7 @@ begin
       search_listings.after, search_listings.sort || case when v_words is null then '' else ' words' end,
       v_type);
   else
-    v_after := row(null::text, null::uuid);
+    select null::text as value, null::uuid as id into v_after;
   end if;
   if v_words is not null then
     v_query := private.listing_query(v_words);
