@@ -5,6 +5,8 @@ test('a newcomer signs up, writes an agent, runs it, and sees what it did and wh
   page,
   stranger,
 }) => {
+  // Many pages: a machine that is busy with other things needs more than the usual minute.
+  test.slow();
   await page.goto('/sign-up');
   await page.getByLabel('Name').fill('Ada');
   await page.getByLabel('E-mail').fill(`ada-${Date.now()}@example.com`);

@@ -1,6 +1,8 @@
 import { expect, expectAccessible, expectNotFound, makeAgent, test } from './journey.ts';
 
 test('an author publishes, compares and goes back', async ({ author, stranger }) => {
+  // Many pages: a machine that is busy with other things needs more than the usual minute.
+  test.slow();
   const { page } = author;
   const agent = await makeAgent(author, {
     name: 'Pirate',

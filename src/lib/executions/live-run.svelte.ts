@@ -79,14 +79,17 @@ export class LiveRun {
       });
     }
     // The channel joins as whoever is signed in now; later tokens are sent on by supabase-js.
-    void this.#supabase.realtime.setAuth().then(() => {
-      if (stopped) return;
-      channel.subscribe((status) => {
+    this.#supabase.realtime.setAuth().then(
+      () => {
         if (stopped) return;
-        this.#link = status === 'SUBSCRIBED' ? 'live' : 'polling';
-        void this.#catchUp();
-      });
-    });
+        channel.subscribe((status) => {
+          if (stopped) return;
+          this.#link = status === 'SUBSCRIBED' ? 'live' : 'polling';
+          void this.#catchUp();
+        });
+      },
+      () => (this.#link = 'polling'),
+    );
 
     const stop = () => {
       stopped = true;
@@ -115,7 +118,7 @@ export class LiveRun {
   }
 
   #receive(seq: number, kind: string, payload: RunEvent['payload']): void {
-    if (seq <= this.#lastSeq) return;
+    if (!(seq > this.#lastSeq)) return;
     if (seq > this.#lastSeq + 1) {
       // Something came before that this page has not seen; it is read together with this one.
       void this.#catchUp();
@@ -145,19 +148,15 @@ export class LiveRun {
   }
 
   async #fetchRows(): Promise<void> {
-    const lastLine = this.logs.at(-1)?.sequence_number ?? 0;
-    // The run is read last: what it says to be finished is then complete.
+    const run = await readRun(this.#supabase, this.run.id);
+    // Read after the run itself: of one that has ended they are complete.
     const [steps, logs] = await Promise.all([
       listSteps(this.#supabase, this.run.id),
-      listLogs(this.#supabase, this.run.id, lastLine),
+      listLogs(this.#supabase, this.run.id, this.logs.at(-1)?.sequence_number),
     ]);
-    const run = await readRun(this.#supabase, this.run.id);
+    this.run = run;
     this.steps = steps;
     this.logs = [...this.logs, ...logs];
-    const ended = !this.isFinished && isFinished(run.status);
-    this.run = run;
-    // Steps that ended between the two reads.
-    if (ended) await this.#fetchRows();
   }
 }
 

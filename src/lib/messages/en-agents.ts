@@ -253,6 +253,7 @@ export const agents = {
     choose: 'Choose',
     nothing: 'Nothing chosen',
     currentVersion: (version: string) => `${version} (current)`,
+    draftDiffers: 'The draft has changes that are not published.',
     draftHint: 'What is being edited, as it was saved last',
     messageHelp: 'What you want from the agent.',
     messageWithTemplateHelp: 'Follows the user prompt template.',
