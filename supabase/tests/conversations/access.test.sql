@@ -1,6 +1,6 @@
 -- Who begins a conversation, and that nobody else reads it: not admins, not who made the agent.
 begin;
-select plan(40);
+select plan(42);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('creator') as creator,
@@ -149,6 +149,17 @@ select tests.sign_in(guest) from ids;
 select public.delete_my_account();
 select tests.sign_out();
 select is_empty('select from public.conversations', 'an account that is deleted takes its conversations along');
+
+-- An agent that is purged
+select tests.sign_in(member) from ids;
+insert into public.conversations (agent_id, parameters) select agent, '{"topic": "tea"}' from ids;
+select public.send_message(id, 'Hello?') from public.conversations;
+select tests.sign_out();
+delete from public.agents as a using ids where a.id = ids.agent;
+select is_empty('select from public.conversations union all select from public.messages',
+  'an agent that is purged takes its conversations along');
+select is((select array_agg(distinct status) from public.executions where conversation_id is not null), '{cancelled}',
+  'their runs end, and stay as records');
 
 select * from finish();
 rollback;
