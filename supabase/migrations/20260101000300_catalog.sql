@@ -140,6 +140,9 @@ create table public.marketplace_listings (
   unique (id, organization_id, agent_id)
 );
 alter table public.marketplace_listings enable row level security;
+-- Of 5,000 words the planner knows how many listings have them, so that it looks rare ones up and reads
+-- on in order for common ones.
+alter table public.marketplace_listings alter column search set statistics 500;
 
 -- An organization's listings, newest first.
 create index marketplace_listings_list_idx
@@ -2797,6 +2800,8 @@ values ('forget listing words', 'private.forget_listing_words()', interval '1 da
 create function private.listing_query(query text) returns tsquery
 language plpgsql stable
 set search_path = ''
+-- To find that nothing has a word must not take reading everything.
+set enable_seqscan = off
 as $$
 declare
   v_query tsquery := private.search_query(left(listing_query.query, 200));
@@ -2889,7 +2894,14 @@ begin
   if v_parts ->> 0 = read_listing_cursor.sort
     and jsonb_array_length(v_parts) = 3
     and id is not null
-    and pg_input_is_valid(value, read_listing_cursor.value_type)
+    -- Spelled out, because pg_input_is_valid looks its type up once a transaction.
+    and (
+      case read_listing_cursor.value_type
+        when 'numeric' then pg_input_is_valid(value, 'numeric')
+        when 'bigint' then pg_input_is_valid(value, 'bigint')
+        when 'timestamptz' then pg_input_is_valid(value, 'timestamptz')
+      end
+    )
   then
     return;
   end if;
@@ -2926,7 +2938,11 @@ declare
   v_query tsquery;
   v_value text;
   v_type text;
-  v_after record;
+  -- Orders of their own: with words and without.
+  v_order text := search_listings.sort || case when v_words is null then '' else ' of words' end;
+  v_found text;
+  v_after_value text;
+  v_after_id uuid;
 begin
   perform private.require_scope('catalog:read');
   if page_size is null or page_size not between 1 and 100 then
@@ -2954,18 +2970,28 @@ begin
       hint = 'Sort by relevance, rating, newest, installs or trending.';
   end if;
   if after is not null then
-    select * into v_after
-    from private.read_listing_cursor(
-      search_listings.after, search_listings.sort || case when v_words is null then '' else ' words' end,
-      v_type);
-  else
-    select null::text as value, null::uuid as id into v_after;
+    select c.value, c.id into v_after_value, v_after_id
+    from private.read_listing_cursor(search_listings.after, v_order, v_type) as c;
   end if;
   if v_words is not null then
     v_query := private.listing_query(v_words);
   end if;
 
   -- Only the filters that are set, so that each search is planned for what it asks.
+  v_found := 'select l.* from public.marketplace_listings as l where ' || concat_ws(
+    ' and ', 'l.is_live',
+    case when v_query is not null then 'l.search @@ $1' end,
+    case when search_listings.category is not null then 'l.category = $2' end,
+    case when search_listings.industry_id is not null then 'l.industry_id = $3' end,
+    case when search_listings.tags is not null then 'l.tags @> $4' end,
+    case when pricing is not null then 'l.pricing_model::text = any ($5)' end,
+    case when max_price is not null then 'coalesce(l.price_usd, 0) <= $6' end,
+    case when min_rating is not null then 'l.average_rating >= $7' end,
+    case when verified is not null then 'l.is_verified = $8' end);
+  -- Of what very common words find, only what is most in demand is ranked by relevance.
+  if v_order = 'relevance of words' then
+    v_found := v_found || ' order by l.trending_score desc, l.id desc limit 5000';
+  end if;
   return query execute format(
     $sql$
       select l.id, l.agent_id, l.title, l.short_description,
@@ -2979,7 +3005,7 @@ begin
         private.listing_cursor($11, p.value::text, l.id)
       from (
           select l.id, %1$s as value
-          from public.marketplace_listings as l
+          from (%2$s) as l
           where %3$s
           order by value desc, l.id desc
           limit $12
@@ -2989,21 +3015,10 @@ begin
         cross join lateral private.agent_counts(l.agent_id) as c
       order by p.value desc, p.id desc
     $sql$,
-    v_value, v_type,
-    concat_ws(
-      ' and ', 'l.is_live',
-      case when v_query is not null then 'l.search @@ $1' end,
-      case when search_listings.category is not null then 'l.category = $2' end,
-      case when search_listings.industry_id is not null then 'l.industry_id = $3' end,
-      case when search_listings.tags is not null then 'l.tags @> $4' end,
-      case when pricing is not null then 'l.pricing_model::text = any ($5)' end,
-      case when max_price is not null then 'coalesce(l.price_usd, 0) <= $6' end,
-      case when min_rating is not null then 'l.average_rating >= $7' end,
-      case when verified is not null then 'l.is_verified = $8' end,
-      case when after is not null then format('(%s, l.id) < ($9::%s, $10)', v_value, v_type) end))
+    v_value, v_found,
+    case when after is null then 'true' else format('(%s, l.id) < ($9::%s, $10)', v_value, v_type) end)
   using v_query, search_listings.category, search_listings.industry_id, search_listings.tags, pricing,
-    max_price, min_rating, verified, v_after.value, v_after.id,
-    search_listings.sort || case when v_words is null then '' else ' words' end, page_size;
+    max_price, min_rating, verified, v_after_value, v_after_id, v_order, page_size;
 end
 $$;
 grant execute on function private.search_listings(
@@ -3049,6 +3064,8 @@ create function private.listing_facets(
 ) returns table (facet text, value text, count bigint)
 language plpgsql stable security definer
 set search_path = ''
+-- What a broad search finds fits into memory.
+set work_mem = '32MB'
 as $$
 declare
   v_words text := nullif(btrim(listing_facets.query), '');
@@ -3076,16 +3093,28 @@ begin
             + case when $8 is null or l.is_verified = $8 then 0 else 32 end as failed
           ) as f
         where %s and f.failed in (0, 1, 2, 4, 8, 16, 32)
+      ), groups as materialized (
+        select f.failed, f.category, f.industry_id::text as industry_id,
+          f.pricing_model::text as pricing, floor(f.average_rating) as stars,
+          f.is_verified::text as verified, count(*) as count
+        from found as f
+        group by f.failed, f.category, f.industry_id, f.pricing_model, floor(f.average_rating),
+          f.is_verified
       )
-      select 'category', f.category, count(*)
-      from found as f
-      where f.failed in (0, 1) and f.category is not null
-      group by f.category
+      select c.facet, c.value, sum(g.count)::bigint
+      from groups as g
+        cross join lateral (values
+          ('category', g.category, 1), ('industry_id', g.industry_id, 2), ('pricing', g.pricing, 8),
+          ('verified', g.verified, 32)
+        ) as c (facet, value, own)
+      where g.failed in (0, c.own) and c.value is not null
+      group by c.facet, c.value
       union all
-      select 'industry_id', f.industry_id::text, count(*)
-      from found as f
-      where f.failed in (0, 2) and f.industry_id is not null
-      group by f.industry_id
+      select 'min_rating', r.least::text, sum(g.count)::bigint
+      from groups as g
+        join (values (1), (2), (3), (4)) as r (least) on g.stars >= r.least
+      where g.failed in (0, 16)
+      group by r.least
       union all
       (select 'tags', t.tag, count(*)
        from found as f, unnest(f.tags) as t (tag)
@@ -3093,22 +3122,6 @@ begin
        group by t.tag
        order by count(*) desc, t.tag
        limit 50)
-      union all
-      select 'pricing', f.pricing_model::text, count(*)
-      from found as f
-      where f.failed in (0, 8)
-      group by f.pricing_model
-      union all
-      select 'min_rating', r.least::text, count(*)
-      from found as f
-        join (values (1), (2), (3), (4)) as r (least) on f.average_rating >= r.least
-      where f.failed in (0, 16)
-      group by r.least
-      union all
-      select 'verified', f.is_verified::text, count(*)
-      from found as f
-      where f.failed in (0, 32)
-      group by f.is_verified
     $sql$,
     concat_ws(
       ' and ', 'l.is_live',
