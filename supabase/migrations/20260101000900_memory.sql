@@ -302,6 +302,7 @@ as $$
 declare
   v_schema text;
   v_dimensions integer;
+  v_function regprocedure;
 begin
   if not exists (select from pg_catalog.pg_available_extensions as e where e.name = 'vector') then
     return false;
@@ -312,6 +313,20 @@ begin
     from pg_catalog.pg_extension as e
       join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
     where e.extname = 'vector');
+  -- Ranking runs as its caller. Where the extension is made under our default privileges, which close
+  -- every new function, those of the extension are closed as well.
+  for v_function in
+    select p.oid::regprocedure
+    from pg_catalog.pg_extension as e
+      join pg_catalog.pg_depend as d
+        on d.refclassid = 'pg_catalog.pg_extension'::regclass
+        and d.refobjid = e.oid
+        and d.classid = 'pg_catalog.pg_proc'::regclass
+      join pg_catalog.pg_proc as p on p.oid = d.objid
+    where e.extname = 'vector' and not has_function_privilege('authenticated', p.oid, 'execute')
+  loop
+    execute format('grant execute on function %s to authenticated, service_role', v_function);
+  end loop;
   -- A plain index would refuse vectors of other dimensions. HNSW ends at 2,000 of them.
   foreach v_dimensions in array array[256, 384, 512, 768, 1024, 1536] loop
     execute format(
