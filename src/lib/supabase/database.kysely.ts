@@ -82,6 +82,50 @@ export interface AgentEvents {
   user_id: string | null;
 }
 
+export interface AgentMemories {
+  /**
+   * How often a run used it.
+   */
+  access_count: Generated<number>;
+  agent_id: string;
+  content: string;
+  created_at: Generated<Timestamp>;
+  /**
+   * Its meaning as a vector of length 1; null until the words have one.
+   */
+  embedding: number[] | null;
+  /**
+   * The model that made the embedding.
+   */
+  embedding_model: string | null;
+  /**
+   * Forgotten then; null is never.
+   */
+  expires_at: Timestamp | null;
+  id: Generated<string>;
+  /**
+   * 0 to 1.
+   */
+  importance_score: Generated<Numeric>;
+  last_accessed_at: Timestamp | null;
+  memory_type: string;
+  metadata: Generated<Json>;
+  organization_id: string;
+  /**
+   * The session that it belongs to; null: remembered for good.
+   */
+  session_id: string | null;
+  updated_at: Generated<Timestamp>;
+  /**
+   * About whom it is.
+   */
+  user_id: string;
+  /**
+   * The words of content, for ranking.
+   */
+  words: Generated<string>;
+}
+
 export interface AgentParameters {
   agent_id: string;
   created_at: Generated<Timestamp>;
@@ -1317,6 +1361,21 @@ export interface PrivateRecentAgentEvents {
   event_type: string;
 }
 
+export interface PrivateRemembered {
+  access_count: number | null;
+  agent_id: string | null;
+  content: string | null;
+  created_at: Timestamp | null;
+  expires_at: Timestamp | null;
+  id: string | null;
+  importance_score: Numeric | null;
+  last_accessed_at: Timestamp | null;
+  memory_type: string | null;
+  metadata: Json | null;
+  session_id: string | null;
+  user_id: string | null;
+}
+
 export interface PrivateStripeEvents {
   id: string;
   received_at: Generated<Timestamp>;
@@ -1725,6 +1784,7 @@ export interface WorkflowVersions {
 export interface DB {
   agent_access: AgentAccess;
   agent_events: AgentEvents;
+  agent_memories: AgentMemories;
   agent_parameters: AgentParameters;
   agent_reviews: AgentReviews;
   agent_shares: AgentShares;
@@ -1789,6 +1849,7 @@ export interface DB {
   "private.partition_policies": PrivatePartitionPolicies;
   "private.personal_data": PrivatePersonalData;
   "private.recent_agent_events": PrivateRecentAgentEvents;
+  "private.remembered": PrivateRemembered;
   "private.stripe_events": PrivateStripeEvents;
   "private.stripe_objects": PrivateStripeObjects;
   "private.token_values": PrivateTokenValues;

@@ -44,6 +44,85 @@ export type Database = {
         }
         Relationships: []
       }
+      agent_memories: {
+        Row: {
+          access_count: number
+          agent_id: string
+          content: string
+          created_at: string
+          embedding: number[] | null
+          embedding_model: string | null
+          expires_at: string | null
+          id: string
+          importance_score: number
+          last_accessed_at: string | null
+          memory_type: string
+          metadata: NonNullable<Json>
+          organization_id: string
+          session_id: string | null
+          updated_at: string
+          user_id: string
+          words: unknown
+        }
+        Insert: {
+          access_count?: number
+          agent_id: string
+          content: string
+          created_at?: string
+          embedding?: number[] | null
+          embedding_model?: string | null
+          expires_at?: string | null
+          id?: string
+          importance_score?: number
+          last_accessed_at?: string | null
+          memory_type: string
+          metadata?: NonNullable<Json>
+          organization_id: string
+          session_id?: string | null
+          updated_at?: string
+          user_id: string
+          words?: never
+        }
+        Update: {
+          access_count?: number
+          agent_id?: string
+          content?: string
+          created_at?: string
+          embedding?: number[] | null
+          embedding_model?: string | null
+          expires_at?: string | null
+          id?: string
+          importance_score?: number
+          last_accessed_at?: string | null
+          memory_type?: string
+          metadata?: NonNullable<Json>
+          organization_id?: string
+          session_id?: string | null
+          updated_at?: string
+          user_id?: string
+          words?: never
+        }
+        Relationships: [
+          {
+            foreignKeyName: "agent_memories_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agent_access"
+            referencedColumns: ["agent_id", "organization_id"]
+          },
+          {
+            foreignKeyName: "agent_memories_agent_id_organization_id_fkey"
+            columns: ["agent_id", "organization_id"]
+            referencedRelation: "agents"
+            referencedColumns: ["id", "organization_id"]
+          },
+          {
+            foreignKeyName: "agent_memories_user_id_fkey"
+            columns: ["user_id"]
+            referencedRelation: "profiles"
+            referencedColumns: ["id"]
+          },
+        ]
+      }
       agent_parameters: {
         Row: {
           agent_id: string
@@ -4177,6 +4256,34 @@ export type Database = {
           count: number
           facet: string
           value: string
+        }[]
+      }
+      match_memories: {
+        Args: {
+          agent_id: string
+          embedding?: number[]
+          match_count?: number
+          query: string
+          session_id?: string
+          user_id?: string
+        }
+        Returns: {
+          access_count: number
+          agent_id: string
+          content: string
+          created_at: string
+          embedding_model: string
+          expires_at: string
+          id: string
+          importance_score: number
+          last_accessed_at: string
+          memory_type: string
+          metadata: Json
+          organization_id: string
+          score: number
+          session_id: string
+          updated_at: string
+          user_id: string
         }[]
       }
       my_account: {
