@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
+  JSONSchema7,
   LanguageModelV4,
   LanguageModelV4CallOptions,
   LanguageModelV4FinishReason,
@@ -12,13 +13,14 @@ import { estimateTokens } from '../lib/agents/estimate-tokens.ts';
 /** Long prompts are restated in part: the answer is to be read. */
 const LONGEST_QUOTE = 1200;
 
-/** The whole answer takes about this long, in milliseconds, so that people see it stream. */
+/** A whole answer to people takes about this long, in milliseconds, so that they see it stream. */
 const DURATION_MS = 1500;
 
 /**
  * `demo/echo`: answers without a network, an account or any intelligence, and says so. It shows what a
  * language model would have been given, and is the same for the same input; so a first run needs
- * nothing, and a prompt can be looked at before it costs anything. Its token counts are estimates.
+ * nothing, and a prompt can be looked at before it costs anything. Asked for JSON, it answers with the
+ * least that fits, and so leads a team by picking the first member. Its token counts are estimates.
  */
 export function echoModel(parameters: Record<string, unknown>): LanguageModelV4 {
   return {
@@ -27,8 +29,9 @@ export function echoModel(parameters: Record<string, unknown>): LanguageModelV4 
     modelId: 'echo',
     supportedUrls: {},
 
-    async doGenerate({ prompt }) {
-      const text = answerTo(prompt, parameters);
+    async doGenerate(options) {
+      const { prompt } = options;
+      const text = answerTo(options, parameters);
       return {
         content: [{ type: 'text', text }],
         finishReason: FINISHED,
@@ -37,9 +40,11 @@ export function echoModel(parameters: Record<string, unknown>): LanguageModelV4 
       };
     },
 
-    async doStream({ prompt, abortSignal }) {
-      const text = answerTo(prompt, parameters);
-      const parts = speak(text, usageOf(prompt, text), abortSignal);
+    async doStream(options) {
+      const { prompt, abortSignal, responseFormat } = options;
+      const text = answerTo(options, parameters);
+      const pieces = responseFormat?.type === 'json' ? [text] : wordsOf(text);
+      const parts = speak(pieces, usageOf(prompt, text), abortSignal);
       return {
         stream: new ReadableStream<LanguageModelV4StreamPart>({
           async pull(controller) {
@@ -56,24 +61,33 @@ export function echoModel(parameters: Record<string, unknown>): LanguageModelV4 
 const FINISHED: LanguageModelV4FinishReason = { unified: 'stop', raw: 'stop' };
 
 async function* speak(
-  text: string,
+  pieces: string[],
   usage: LanguageModelV4Usage,
   signal: LanguageModelV4CallOptions['abortSignal'],
 ): AsyncGenerator<LanguageModelV4StreamPart> {
   yield { type: 'stream-start', warnings: [] };
   yield { type: 'text-start', id: 'answer' };
-  const words = text.match(/\s*\S+\s*/g) ?? [];
-  for (const delta of words) {
-    await sleep(DURATION_MS / words.length, undefined, { signal });
+  for (const delta of pieces) {
+    if (pieces.length > 1) await sleep(DURATION_MS / pieces.length, undefined, { signal });
     yield { type: 'text-delta', id: 'answer', delta };
   }
   yield { type: 'text-end', id: 'answer' };
   yield { type: 'finish', finishReason: FINISHED, usage };
 }
 
-function answerTo(prompt: LanguageModelV4Prompt, parameters: Record<string, unknown>): string {
+function wordsOf(text: string): string[] {
+  return text.match(/\s*\S+\s*/g) ?? [];
+}
+
+function answerTo(
+  { prompt, responseFormat }: LanguageModelV4CallOptions,
+  parameters: Record<string, unknown>,
+): string {
   const system = textOf(prompt, 'system');
   const user = textOf(prompt, 'user');
+  if (responseFormat?.type === 'json') {
+    return JSON.stringify(leastValue(responseFormat.schema ?? {}, user));
+  }
   const names = Object.keys(parameters);
   return [
     '**Offline demo model (`demo/echo`).** No language model has read this. It repeats what one would ' +
@@ -88,6 +102,34 @@ function answerTo(prompt: LanguageModelV4Prompt, parameters: Record<string, unkn
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+/** The least that fits a schema: the first choice, as few items as there may be, the message as text. */
+function leastValue(schema: JSONSchema7 | boolean, message: string): unknown {
+  if (typeof schema === 'boolean') return null;
+  if (schema.enum) return schema.enum[0];
+  switch (schema.type) {
+    case 'object':
+      return Object.fromEntries(
+        Object.entries(schema.properties ?? {}).map(([name, property]) => [
+          name,
+          leastValue(property, message),
+        ]),
+      );
+    case 'array': {
+      const item = Array.isArray(schema.items) ? schema.items[0] : schema.items;
+      return Array.from({ length: schema.minItems ?? 0 }, () => leastValue(item ?? {}, message));
+    }
+    case 'string':
+      return message;
+    case 'number':
+    case 'integer':
+      return schema.minimum ?? 0;
+    case 'boolean':
+      return false;
+    default:
+      return null;
+  }
 }
 
 function section(title: string, text: string): string | undefined {

@@ -13,6 +13,8 @@ export type FailureCode =
   | 'model_unknown'
   | 'context_too_long'
   | 'input_invalid'
+  | 'team_empty'
+  | 'target_unsupported'
   | 'deadline_exceeded'
   | 'internal_error';
 
@@ -34,6 +36,16 @@ export class RunFailure extends Error {
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** The same failure, saying whose it is. */
+  about(name: string): RunFailure {
+    const { retryable, retryAfterMs } = this;
+    return new RunFailure(this.code, `${name}: ${this.message}`, {
+      retryable,
+      retryAfterMs,
+      cause: this,
+    });
   }
 }
 

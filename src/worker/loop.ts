@@ -5,7 +5,7 @@ import { retryDelayMs, RunFailure } from './failure.ts';
 import { log } from './log.ts';
 import { claimExecution, Lease, LeaseLost, reapExecutions, type Claim } from './queue.ts';
 import { Redaction } from './redaction.ts';
-import { runAgent } from './run-agent.ts';
+import { carryOut } from './run.ts';
 import type { Vault } from './secrets.ts';
 import type { Settings } from './settings.ts';
 import type { Shutdown } from './shutdown.ts';
@@ -108,7 +108,7 @@ export class WorkerLoop {
     );
     try {
       try {
-        const { output, resourceUsage } = await runAgent(claim, {
+        const { output, resourceUsage } = await carryOut(claim, {
           database: this.#database.kysely,
           vault: this.#vault,
           settings: this.#settings,

@@ -1,13 +1,18 @@
 import {
   isStepCount,
+  Output,
   streamText,
   type FinishReason,
   type LanguageModel,
   type TextStreamPart,
   type ToolSet,
 } from 'ai';
+import type { z } from 'zod';
 import { providerFailure, RunFailure } from './failure.ts';
 import type { Prompt } from './compose-prompt.ts';
+
+/** The form of an answer that is JSON. */
+export type AnswerFormat = z.ZodType;
 
 export type ModelCall = {
   model: LanguageModel;
@@ -15,6 +20,8 @@ export type ModelCall = {
   temperature: number | undefined;
   maxTokens: number | undefined;
   maxSteps: number;
+  /** Whoever asks for a form parses the text: providers keep to it as well as they can. */
+  format?: AnswerFormat | undefined;
   /** Silence, in milliseconds, after which the provider is given up. */
   idleMs: number;
   /** Ends the call; its reason is thrown. */
@@ -40,6 +47,7 @@ export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPa
       temperature: call.temperature,
       maxOutputTokens: call.maxTokens,
       stopWhen: isStepCount(call.maxSteps),
+      output: call.format && Output.object({ schema: call.format }),
       maxRetries: 0,
       abortSignal: AbortSignal.any([call.signal, idle.signal, left.signal]),
       // Errors arrive in the stream; the default prints them, prompts included.

@@ -13,7 +13,10 @@ export type Claim = {
   deadline_at: Date;
   organization_id: string;
   user_id: string;
-  agent_version_id: string;
+  /** Set when the run is of an agent. */
+  agent_version_id: string | null;
+  /** Set when the run is of a team; neither is when it is of a workflow. */
+  team_id: string | null;
   input: unknown;
 };
 
@@ -25,7 +28,7 @@ export async function claimExecution(
 ): Promise<Claim | undefined> {
   const { rows } = await sql<Claim>`
     select execution_id, fencing_token, attempt, max_attempts, deadline_at, organization_id, user_id,
-      agent_version_id, input
+      agent_version_id, team_id, input
     from private.claim_execution(${workerName}, ${leaseSeconds})
   `.execute(database);
   return rows[0];
@@ -48,7 +51,13 @@ export class LeaseLost extends Error {
   }
 }
 
-export type StepStart = { name: string; type: 'llm_call'; model: string; input: unknown };
+export type StepStart = {
+  name: string;
+  type: 'llm_call' | 'a2a_call' | 'decision';
+  parent_step_id?: string;
+  model?: string;
+  input: unknown;
+};
 
 export type StepResult = {
   output?: unknown;

@@ -10,6 +10,8 @@ export class Trace {
   readonly #lease: Lease;
   readonly #onFailure: (error: unknown) => void;
   readonly #open = new Map<string, () => StepResult>();
+  /** Steps that begin at once stand in the trace in the order in which they were begun. */
+  #begun: Promise<unknown> = Promise.resolve();
 
   /** @param onFailure told when a step cannot be written: the SDK would take it for the provider's fault */
   constructor(lease: Lease, onFailure: (error: unknown) => void) {
@@ -17,8 +19,26 @@ export class Trace {
     this.#onFailure = onFailure;
   }
 
-  /** The same model, every call of which becomes a step with what was asked, answered and used. */
-  recorded(reference: string, model: LanguageModelV4): LanguageModelV4 {
+  /**
+   * A step around a piece of work, which gets its id, for steps within. What the work answers is the
+   * step's output; when it fails, the step stays open for {@link fail}.
+   */
+  async step<Output>(
+    step: Pick<StepStart, 'name' | 'type' | 'input'>,
+    work: (stepId: string) => Promise<Output>,
+  ): Promise<Output> {
+    const id = await this.#start(step, () => ({}));
+    const output = await work(id);
+    await this.#finish(id, { output });
+    return output;
+  }
+
+  /**
+   * The same model, every call of which becomes a step with what was asked, answered and used.
+   *
+   * @param parentStepId the step that the calls are a part of
+   */
+  recorded(reference: string, model: LanguageModelV4, parentStepId?: string): LanguageModelV4 {
     return wrapLanguageModel({
       model,
       middleware: {
@@ -29,6 +49,7 @@ export class Trace {
             {
               name: `Call ${reference}`,
               type: 'llm_call',
+              parent_step_id: parentStepId,
               model: reference,
               input: {
                 messages: readable(params.prompt),
@@ -74,7 +95,9 @@ export class Trace {
   }
 
   async #start(step: StepStart, resultSoFar: () => StepResult): Promise<string> {
-    const id = await this.#write(this.#lease.startStep(step));
+    const beginning = this.#begun.then(() => this.#write(this.#lease.startStep(step)));
+    this.#begun = beginning.catch(() => {});
+    const id = await beginning;
     this.#open.set(id, resultSoFar);
     return id;
   }

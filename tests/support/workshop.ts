@@ -11,6 +11,8 @@ import postgres from 'postgres';
 
 export type AgentDraft = {
   model: string;
+  name?: string;
+  description?: string;
   system_prompt?: string;
   user_prompt_template?: string | null;
   temperature?: number | null;
@@ -30,7 +32,10 @@ export type ExecutionRow = {
 };
 
 export type StepRow = {
+  id: string;
+  parent_step_id: string | null;
   attempt: number;
+  step_name: string;
   step_type: string;
   status: string;
   model: string | null;
@@ -126,6 +131,10 @@ export class Workshop {
     });
   }
 
+  async publish(agentId: string): Promise<void> {
+    await this.#asPerson((sql) => sql`select public.publish_agent_version(${agentId}::uuid)`);
+  }
+
   async run(
     agentId: string,
     input: Record<string, unknown> = { message: 'Hello?' },
@@ -133,6 +142,45 @@ export class Workshop {
     return this.#asPerson(async (sql) => {
       const [run] = await sql`
         select id from public.run_agent(${agentId}::uuid, ${sql.json(input as never)})`;
+      return run!.id as string;
+    });
+  }
+
+  async createTeam(
+    team: { type: string; leader_model: string; leader_prompt?: string },
+    agentIds: string[],
+  ): Promise<string> {
+    return this.#asPerson(async (sql) => {
+      const [made] = await sql`
+        insert into public.teams ${sql({
+          organization_id: this.#organizationId,
+          name: 'Team',
+          ...team,
+        } as never)} returning id`;
+      for (const [position, agentId] of agentIds.entries()) {
+        await sql`
+          insert into public.team_agents (team_id, agent_id, position)
+          values (${made!.id}, ${agentId}, ${position})`;
+      }
+      return made!.id as string;
+    });
+  }
+
+  async runTeam(teamId: string, input: Record<string, unknown>): Promise<string> {
+    return this.#asPerson(async (sql) => {
+      const [run] = await sql`
+        select id from public.run_team(${teamId}::uuid, ${sql.json(input as never)})`;
+      return run!.id as string;
+    });
+  }
+
+  /** A run of a new workflow with this definition. */
+  async runWorkflow(definition: Record<string, unknown>): Promise<string> {
+    return this.#asPerson(async (sql) => {
+      const [workflow] = await sql`
+        insert into public.workflows (organization_id, name, definition)
+        values (${this.#organizationId}, 'Workflow', ${sql.json(definition as never)}) returning id`;
+      const [run] = await sql`select id from public.run_workflow(${workflow!.id}::uuid)`;
       return run!.id as string;
     });
   }
@@ -174,8 +222,8 @@ export class Workshop {
 
   steps(id: string) {
     return this.sql<StepRow[]>`
-      select attempt, step_type, status, model, input, output, prompt_tokens, completion_tokens,
-        error_message
+      select id, parent_step_id, attempt, step_name, step_type, status, model, input, output,
+        prompt_tokens, completion_tokens, error_message
       from public.execution_steps where execution_id = ${id} order by sequence_number`;
   }
 

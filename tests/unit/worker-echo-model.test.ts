@@ -1,5 +1,6 @@
-import { generateText, streamText } from 'ai';
+import { generateText, Output, streamText } from 'ai';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { echoModel } from '../../src/worker/echo-model.ts';
 
 const ask = { instructions: 'You are terse.', prompt: 'What is up?' };
@@ -28,6 +29,24 @@ describe('demo/echo', () => {
     const { text } = await generateText({ model: echoModel({}), prompt: 'x'.repeat(144_260) });
     expect(text.length).toBeLessThan(2000);
     expect(text).toContain('… and 143060 more characters.');
+  });
+
+  test('answers with the least that fits when it is asked for JSON', async () => {
+    const schema = z.object({
+      member: z.enum(['one', 'two']),
+      tasks: z.array(z.object({ task: z.string(), urgent: z.boolean() })).min(1),
+      more: z.array(z.string()),
+    });
+    const { output } = await generateText({
+      model: echoModel({}),
+      ...ask,
+      output: Output.object({ schema }),
+    });
+    expect(output).toEqual({
+      member: 'one',
+      tasks: [{ task: 'What is up?', urgent: false }],
+      more: [],
+    });
   });
 
   test('stops when it is told to', async () => {

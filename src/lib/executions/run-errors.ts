@@ -11,6 +11,8 @@ const REMEDIES: Record<string, Remedy> = {
   model_unknown: 'agent',
   context_too_long: 'agent',
   input_invalid: 'agent',
+  team_empty: 'agent',
+  target_unsupported: 'retry',
   provider_refused: 'agent',
   provider_rate_limited: 'retry',
   provider_unavailable: 'retry',

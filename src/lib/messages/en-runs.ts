@@ -185,6 +185,14 @@ export const runErrors = {
     what: 'There was nothing to ask the model.',
     next: 'Write a prompt for the agent, or give the run a message.',
   },
+  team_empty: {
+    what: 'The team has no member left that could answer.',
+    next: 'Add an agent with a published version to the team.',
+  },
+  target_unsupported: {
+    what: 'The workers cannot run this kind of thing yet.',
+    next: 'Ask the operator to update the workers.',
+  },
   approval_expired: {
     what: 'A tool call waited for an approval that nobody gave.',
     next: 'Run again and answer in time.',
