@@ -7,21 +7,29 @@
 -- deletes it. Teams, workflows and what hangs on them are always visible to their whole organization.
 
 create type public.team_type as enum ('route', 'coordinate', 'collaborate');
-create type public.schedule_frequency as enum ('once', 'minutes', 'hourly', 'daily', 'weekly', 'monthly');
+create type public.schedule_frequency as enum
+  ('once', 'minutes', 'hourly', 'daily', 'weekly', 'monthly');
 create type public.schedule_overlap as enum ('skip', 'allow');
 
-create function private.free_slug(relation regclass, organization_id uuid, name text, fallback text) returns text
+create function private.free_slug(
+  relation regclass,
+  organization_id uuid,
+  name text,
+  fallback text
+) returns text
 language plpgsql stable
 set search_path = ''
 as $$
 declare
-  v_stem text collate "C" := coalesce(nullif(rtrim(left(private.slugify(free_slug.name), 90), '-'), ''), fallback);
+  v_stem text collate "C" := coalesce(
+    nullif(rtrim(left(private.slugify(free_slug.name), 90), '-'), ''), fallback);
   v_slug text collate "C" := v_stem;
   v_taken boolean;
 begin
   for i in 2..1000000 loop
     execute format(
-      'select exists (select from %s where organization_id = $1 and slug = $2 and deleted_at is null)', relation)
+      'select exists (
+        select from %s where organization_id = $1 and slug = $2 and deleted_at is null)', relation)
     into v_taken using free_slug.organization_id, v_slug;
     exit when not v_taken;
     v_slug := v_stem || '-' || i;
@@ -54,10 +62,12 @@ create table public.teams (
   organization_id uuid not null references public.organizations on delete cascade,
   created_by_id uuid not null default auth.uid() references public.profiles,
   name text not null
-    constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
+    constraint name_is_1_to_255_characters check (
+      char_length(name) between 1 and 255 and name ~ '\S'),
   -- Left out, it is made by the trigger below.
   slug text collate "C" not null default ''
-    constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
+    constraint slug_is_lower_case_words check (
+      slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   description text not null default ''
     constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
   type public.team_type not null,
@@ -65,7 +75,8 @@ create table public.teams (
     constraint leader_model_is_provider_and_name check (
       leader_model ~ '^[a-z0-9][a-z0-9-]*/\S+$' and char_length(leader_model) <= 200),
   leader_prompt text not null default ''
-    constraint leader_prompt_is_at_most_100000_characters check (char_length(leader_prompt) <= 100000),
+    constraint leader_prompt_is_at_most_100000_characters check (
+      char_length(leader_prompt) <= 100000),
   deleted_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -76,7 +87,8 @@ alter table public.teams enable row level security;
 
 -- The list of an organization, newest first.
 create index teams_list_idx on public.teams (organization_id, created_at desc, id);
-create unique index teams_slug_is_unique on public.teams (organization_id, slug) where deleted_at is null;
+create unique index teams_slug_is_unique on public.teams (organization_id, slug)
+  where deleted_at is null;
 create index teams_created_by_id_idx on public.teams (created_by_id);
 -- What the purge looks for.
 create index teams_deleted_idx on public.teams (deleted_at) where deleted_at is not null;
@@ -108,11 +120,14 @@ create policy teams_update_member on public.teams for update to authenticated
   with check (
     deleted_at is null
     and organization_id = any (array(select private.my_organization_ids('member'))));
-create policy teams_select_scope on public.teams as restrictive for select to authenticated
+create policy teams_select_scope on public.teams as restrictive
+  for select to authenticated
   using ((select private.has_scope('orchestration:read')));
-create policy teams_insert_scope on public.teams as restrictive for insert to authenticated
+create policy teams_insert_scope on public.teams as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('orchestration:write')));
-create policy teams_update_scope on public.teams as restrictive for update to authenticated
+create policy teams_update_scope on public.teams as restrictive
+  for update to authenticated
   using ((select private.has_scope('orchestration:write')));
 
 comment on table public.teams is
@@ -133,8 +148,10 @@ create table public.team_agents (
     constraint position_is_not_negative check (position >= 0),
   created_at timestamptz not null default now(),
   primary key (team_id, agent_id),
-  foreign key (team_id, organization_id) references public.teams (id, organization_id) on delete cascade,
-  foreign key (agent_id, organization_id) references public.agents (id, organization_id) on delete cascade,
+  foreign key (team_id, organization_id)
+    references public.teams (id, organization_id) on delete cascade,
+  foreign key (agent_id, organization_id)
+    references public.agents (id, organization_id) on delete cascade,
   -- Deferrable, so that members can change places.
   constraint team_positions_differ unique (team_id, position) deferrable initially deferred
 );
@@ -179,13 +196,17 @@ create policy team_agents_delete_member on public.team_agents for delete to auth
   using (
     organization_id = any (array(select private.my_organization_ids('member')))
     and exists (select from public.teams as t where t.id = team_agents.team_id));
-create policy team_agents_select_scope on public.team_agents as restrictive for select to authenticated
+create policy team_agents_select_scope on public.team_agents as restrictive
+  for select to authenticated
   using ((select private.has_scope('orchestration:read')));
-create policy team_agents_insert_scope on public.team_agents as restrictive for insert to authenticated
+create policy team_agents_insert_scope on public.team_agents as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('orchestration:write')));
-create policy team_agents_update_scope on public.team_agents as restrictive for update to authenticated
+create policy team_agents_update_scope on public.team_agents as restrictive
+  for update to authenticated
   using ((select private.has_scope('orchestration:write')));
-create policy team_agents_delete_scope on public.team_agents as restrictive for delete to authenticated
+create policy team_agents_delete_scope on public.team_agents as restrictive
+  for delete to authenticated
   using ((select private.has_scope('orchestration:write')));
 
 comment on table public.team_agents is
@@ -210,7 +231,9 @@ begin
     or jsonb_typeof(definition -> 'edges') is distinct from 'array'
   then
     return 'A definition is {"nodes": [...], "edges": [...]}.';
-  elsif jsonb_array_length(definition -> 'nodes') > 500 or jsonb_array_length(definition -> 'edges') > 2000 then
+  elsif jsonb_array_length(definition -> 'nodes') > 500
+    or jsonb_array_length(definition -> 'edges') > 2000
+  then
     return 'A workflow has at most 500 nodes and 2000 edges.';
   end if;
 
@@ -230,12 +253,17 @@ begin
   if v_place is not null then
     return v_place;
   end if;
-  v_ids := array(select n.node ->> 'id' from jsonb_array_elements(definition -> 'nodes') as n (node));
+  v_ids := array(
+    select n.node ->> 'id' from jsonb_array_elements(definition -> 'nodes') as n (node));
   if not v_ids @> '{__start__,__end__}' then
-    return case when '__start__' = any (v_ids) then 'There is no node "__end__".' else 'There is no node "__start__".' end;
+    return format(
+      'There is no node "%s".',
+      case when '__start__' = any (v_ids) then '__end__' else '__start__' end);
   end if;
 
-  select format('Edge %s (%s → %s) %s.', e.place, coalesce(e.edge ->> 'source', '?'), coalesce(e.edge ->> 'target', '?'),
+  select format(
+    'Edge %s (%s → %s) %s.',
+    e.place, coalesce(e.edge ->> 'source', '?'), coalesce(e.edge ->> 'target', '?'),
     case
       when jsonb_typeof(e.edge -> 'source') is distinct from 'string' then 'needs a "source"'
       when jsonb_typeof(e.edge -> 'target') is distinct from 'string' then 'needs a "target"'
@@ -261,7 +289,8 @@ begin
     select '__start__'
     union
     select e.edge ->> 'target'
-    from reached as r join jsonb_array_elements(definition -> 'edges') as e (edge) on e.edge ->> 'source' = r.id
+    from reached as r
+      join jsonb_array_elements(definition -> 'edges') as e (edge) on e.edge ->> 'source' = r.id
   )
   select format('No path leads from the start to node "%s".', i) into v_place
   from unnest(v_ids) as i where i not in (select r.id from reached as r) limit 1;
@@ -272,7 +301,8 @@ begin
     select '__end__'
     union
     select e.edge ->> 'source'
-    from ending as r join jsonb_array_elements(definition -> 'edges') as e (edge) on e.edge ->> 'target' = r.id
+    from ending as r
+      join jsonb_array_elements(definition -> 'edges') as e (edge) on e.edge ->> 'target' = r.id
   )
   select format('Node "%s" never comes to the end.', i) into v_place
   from unnest(v_ids) as i where i not in (select r.id from ending as r) limit 1;
@@ -294,7 +324,8 @@ begin
     where e.edge -> 'conditional' is distinct from 'true'
     union
     select w.start, e.edge ->> 'target'
-    from walk as w join jsonb_array_elements(definition -> 'edges') as e (edge) on e.edge ->> 'source' = w.id
+    from walk as w
+      join jsonb_array_elements(definition -> 'edges') as e (edge) on e.edge ->> 'source' = w.id
     where e.edge -> 'conditional' is distinct from 'true'
   )
   select array_agg(w.start order by w.start) into v_loops from walk as w where w.start = w.id;
@@ -318,10 +349,12 @@ create table public.workflows (
   organization_id uuid not null references public.organizations on delete cascade,
   created_by_id uuid not null default auth.uid() references public.profiles,
   name text not null
-    constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
+    constraint name_is_1_to_255_characters check (
+      char_length(name) between 1 and 255 and name ~ '\S'),
   -- Left out, it is made by the trigger below.
   slug text collate "C" not null default ''
-    constraint slug_is_lower_case_words check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
+    constraint slug_is_lower_case_words check (
+      slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) <= 100),
   description text not null default ''
     constraint description_is_at_most_5000_characters check (char_length(description) <= 5000),
   definition jsonb not null
@@ -338,7 +371,8 @@ alter table public.workflows enable row level security;
 
 -- The list of an organization, newest first.
 create index workflows_list_idx on public.workflows (organization_id, created_at desc, id);
-create unique index workflows_slug_is_unique on public.workflows (organization_id, slug) where deleted_at is null;
+create unique index workflows_slug_is_unique on public.workflows (organization_id, slug)
+  where deleted_at is null;
 create index workflows_created_by_id_idx on public.workflows (created_by_id);
 -- What the purge looks for.
 create index workflows_deleted_idx on public.workflows (deleted_at) where deleted_at is not null;
@@ -365,13 +399,19 @@ begin
         when not pg_input_is_valid(r.id, 'uuid') then false
         when r.kind = 'an agent' then exists (
           select from public.agents as a
-          where a.id = r.id::uuid and a.organization_id = new.organization_id and a.deleted_at is null)
+          where a.id = r.id::uuid
+            and a.organization_id = new.organization_id
+            and a.deleted_at is null)
         when r.kind = 'a team' then exists (
           select from public.teams as t
-          where t.id = r.id::uuid and t.organization_id = new.organization_id and t.deleted_at is null)
+          where t.id = r.id::uuid
+            and t.organization_id = new.organization_id
+            and t.deleted_at is null)
         else r.id::uuid <> new.id and exists (
           select from public.workflows as w
-          where w.id = r.id::uuid and w.organization_id = new.organization_id and w.deleted_at is null)
+          where w.id = r.id::uuid
+            and w.organization_id = new.organization_id
+            and w.deleted_at is null)
       end
     limit 1;
   end if;
@@ -404,8 +444,11 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  insert into public.workflow_versions (workflow_id, organization_id, version, definition, created_by_id)
-  values (new.id, new.organization_id, new.version, new.definition, coalesce(auth.uid(), new.created_by_id));
+  insert into public.workflow_versions
+    (workflow_id, organization_id, version, definition, created_by_id)
+  values (
+    new.id, new.organization_id, new.version, new.definition,
+    coalesce(auth.uid(), new.created_by_id));
   return null;
 end
 $$;
@@ -448,11 +491,14 @@ create policy workflows_update_member on public.workflows for update to authenti
   with check (
     deleted_at is null
     and organization_id = any (array(select private.my_organization_ids('member'))));
-create policy workflows_select_scope on public.workflows as restrictive for select to authenticated
+create policy workflows_select_scope on public.workflows as restrictive
+  for select to authenticated
   using ((select private.has_scope('orchestration:read')));
-create policy workflows_insert_scope on public.workflows as restrictive for insert to authenticated
+create policy workflows_insert_scope on public.workflows as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('orchestration:write')));
-create policy workflows_update_scope on public.workflows as restrictive for update to authenticated
+create policy workflows_update_scope on public.workflows as restrictive
+  for update to authenticated
   using ((select private.has_scope('orchestration:write')));
 
 comment on table public.workflows is
@@ -473,13 +519,15 @@ create table public.workflow_versions (
   definition jsonb not null,
   created_by_id uuid not null references public.profiles,
   created_at timestamptz not null default now(),
-  foreign key (workflow_id, organization_id) references public.workflows (id, organization_id) on delete cascade,
+  foreign key (workflow_id, organization_id)
+    references public.workflows (id, organization_id) on delete cascade,
   unique (workflow_id, version),
   unique (id, workflow_id)
 );
 alter table public.workflow_versions enable row level security;
 
-create index workflow_versions_workflow_idx on public.workflow_versions (workflow_id, organization_id);
+create index workflow_versions_workflow_idx
+  on public.workflow_versions (workflow_id, organization_id);
 create index workflow_versions_created_by_id_idx on public.workflow_versions (created_by_id);
 
 create function private.tg_workflow_versions__immutable() returns trigger
@@ -487,7 +535,9 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  if tg_op = 'DELETE' and not exists (select from public.workflows as w where w.id = old.workflow_id) then
+  if tg_op = 'DELETE'
+    and not exists (select from public.workflows as w where w.id = old.workflow_id)
+  then
     return old;
   end if;
   raise sqlstate 'PT409' using
@@ -527,10 +577,10 @@ declare
   -- that touches the local time.
   v_before timestamptz := local_time at time zone 'UTC' - interval '15 hours';
   v_after timestamptz := local_time at time zone 'UTC' + interval '15 hours';
-  v_early timestamptz :=
-    (local_time - (v_before at time zone first_instant.timezone - v_before at time zone 'UTC')) at time zone 'UTC';
-  v_late timestamptz :=
-    (local_time - (v_after at time zone first_instant.timezone - v_after at time zone 'UTC')) at time zone 'UTC';
+  v_early timestamptz := (local_time
+    - (v_before at time zone first_instant.timezone - v_before at time zone 'UTC')) at time zone 'UTC';
+  v_late timestamptz := (local_time
+    - (v_after at time zone first_instant.timezone - v_after at time zone 'UTC')) at time zone 'UTC';
   v_middle timestamptz;
 begin
   -- With the offset from before the change: the usual case, and the first of a time that comes twice.
@@ -565,7 +615,8 @@ create table public.schedules (
   team_id uuid,
   workflow_id uuid,
   name text not null
-    constraint name_is_1_to_255_characters check (char_length(name) between 1 and 255 and name ~ '\S'),
+    constraint name_is_1_to_255_characters check (
+      char_length(name) between 1 and 255 and name ~ '\S'),
   enabled boolean not null default true,
   frequency public.schedule_frequency not null,
   interval integer not null default 1
@@ -590,28 +641,37 @@ create table public.schedules (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint schedule_runs_one_thing check (num_nonnulls(agent_id, team_id, workflow_id) = 1),
-  constraint time_of_day_is_for_days check (time_of_day is null or frequency in ('daily', 'weekly', 'monthly')),
+  constraint time_of_day_is_for_days check (
+    time_of_day is null or frequency in ('daily', 'weekly', 'monthly')),
   constraint days_of_week_are_for_weekly check (days_of_week is null or frequency = 'weekly'),
   constraint day_of_month_is_for_monthly check (day_of_month is null or frequency = 'monthly'),
   constraint schedule_ends_after_its_start check (ends_at >= starts_at),
-  foreign key (agent_id, organization_id) references public.agents (id, organization_id) on delete cascade,
-  foreign key (team_id, organization_id) references public.teams (id, organization_id) on delete cascade,
-  foreign key (workflow_id, organization_id) references public.workflows (id, organization_id) on delete cascade
+  foreign key (agent_id, organization_id)
+    references public.agents (id, organization_id) on delete cascade,
+  foreign key (team_id, organization_id)
+    references public.teams (id, organization_id) on delete cascade,
+  foreign key (workflow_id, organization_id)
+    references public.workflows (id, organization_id) on delete cascade
 );
 alter table public.schedules enable row level security;
 
 -- The list of an organization, newest first.
 create index schedules_list_idx on public.schedules (organization_id, created_at desc, id);
 -- What is due, in order.
-create index schedules_due_idx on public.schedules (next_run_at) where enabled and next_run_at is not null;
+create index schedules_due_idx on public.schedules (next_run_at)
+  where enabled and next_run_at is not null;
 -- Those that ran in the future, before the clock was set back.
 create index schedules_last_run_at_idx on public.schedules (last_run_at) where enabled;
-create index schedules_agent_id_idx on public.schedules (agent_id, organization_id) where agent_id is not null;
-create index schedules_team_id_idx on public.schedules (team_id, organization_id) where team_id is not null;
-create index schedules_workflow_id_idx on public.schedules (workflow_id, organization_id) where workflow_id is not null;
+create index schedules_agent_id_idx on public.schedules (agent_id, organization_id)
+  where agent_id is not null;
+create index schedules_team_id_idx on public.schedules (team_id, organization_id)
+  where team_id is not null;
+create index schedules_workflow_id_idx on public.schedules (workflow_id, organization_id)
+  where workflow_id is not null;
 create index schedules_created_by_id_idx on public.schedules (created_by_id);
 
-create function private.next_run_at(schedule public.schedules, after timestamptz) returns timestamptz
+create function private.next_run_at(schedule public.schedules, after timestamptz)
+returns timestamptz
 language plpgsql stable
 set search_path = ''
 as $$
@@ -632,13 +692,15 @@ begin
     v_next := case when schedule.starts_at > after then schedule.starts_at end;
   elsif schedule.frequency = 'minutes' then
     -- Elapsed time, whatever the clocks on the wall do.
-    v_next := schedule.starts_at + make_interval(mins => schedule.interval * greatest(0,
-      floor(extract(epoch from after - schedule.starts_at) / (60 * schedule.interval))::integer + 1));
+    v_slot := greatest(0, 1 + floor(
+      extract(epoch from after - schedule.starts_at) / (60 * schedule.interval))::integer);
+    v_next := schedule.starts_at + make_interval(mins => schedule.interval * v_slot);
   else
     v_slot := greatest(0, floor(case schedule.frequency
       when 'hourly' then extract(epoch from v_local - v_anchor) / 3600
       when 'daily' then v_local::date - v_anchor::date
-      when 'weekly' then (date_trunc('week', v_local)::date - date_trunc('week', v_anchor)::date) / 7
+      when 'weekly' then
+        (date_trunc('week', v_local)::date - date_trunc('week', v_anchor)::date) / 7
       when 'monthly' then
         (extract(year from v_local) - extract(year from v_anchor)) * 12
           + extract(month from v_local) - extract(month from v_anchor)
@@ -651,8 +713,10 @@ begin
           when 'weekly' then
             date_trunc('week', v_anchor)::date + 7 * v_slot * schedule.interval + day - 1 + v_time
           when 'monthly' then (
-            select month::date + least(v_day, extract(day from month + interval '1 month' - interval '1 day')::integer) - 1 + v_time
-            from (select date_trunc('month', v_anchor) + make_interval(months => v_slot * schedule.interval) as month) as m)
+            select first::date - 1 + v_time + make_interval(days => least(
+              v_day, extract(day from first + interval '1 month' - interval '1 day')::integer))
+            from (select date_trunc('month', v_anchor)
+              + make_interval(months => v_slot * schedule.interval)) as month (first))
         end
         from unnest(case when schedule.frequency = 'weekly' then v_days else '{1}' end) as day
         order by 1
@@ -703,8 +767,10 @@ $$;
 comment on function private.tg_schedules__plan() is
   'Before insert and every edit: the time zone exists, and next_run_at is the first slot from now on; none while it is off. Whoever edits a schedule or switches it on again gives it another ten tries.';
 
-create trigger _100_plan before insert or update of enabled, frequency, interval, time_of_day, days_of_week,
-  day_of_month, timezone, starts_at, ends_at on public.schedules
+create trigger _100_plan
+  before insert or update of enabled, frequency, interval, time_of_day, days_of_week, day_of_month,
+    timezone, starts_at, ends_at
+  on public.schedules
   for each row execute function private.tg_schedules__plan();
 create trigger _200_set_updated_at before update on public.schedules
   for each row execute function private.tg_set_updated_at();
@@ -712,10 +778,12 @@ create trigger _200_set_updated_at before update on public.schedules
 -- NOTE: last_run_at, next_run_at and consecutive_failures are the platform's. What a schedule runs, and
 -- as whom, never changes: make another one.
 grant select, delete on public.schedules to authenticated;
-grant insert (organization_id, agent_id, team_id, workflow_id, name, enabled, frequency, interval, time_of_day,
-  days_of_week, day_of_month, timezone, starts_at, ends_at, input, overlap) on public.schedules to authenticated;
-grant update (name, enabled, frequency, interval, time_of_day, days_of_week, day_of_month, timezone, starts_at,
-  ends_at, input, overlap) on public.schedules to authenticated;
+grant insert (organization_id, agent_id, team_id, workflow_id, name, enabled, frequency, interval,
+  time_of_day, days_of_week, day_of_month, timezone, starts_at, ends_at, input, overlap)
+  on public.schedules to authenticated;
+grant update (name, enabled, frequency, interval, time_of_day, days_of_week, day_of_month, timezone,
+  starts_at, ends_at, input, overlap)
+  on public.schedules to authenticated;
 
 create policy schedules_select_member on public.schedules for select to authenticated
   using (
@@ -727,9 +795,15 @@ create policy schedules_insert_member on public.schedules for insert to authenti
   with check (
     created_by_id = (select auth.uid())
     and organization_id = any (array(select private.my_organization_ids('member')))
-    and (agent_id is null or exists (select from public.agents as a where a.id = schedules.agent_id))
-    and (team_id is null or exists (select from public.teams as t where t.id = schedules.team_id))
-    and (workflow_id is null or exists (select from public.workflows as w where w.id = schedules.workflow_id)));
+    and (
+      agent_id is null
+      or exists (select from public.agents as a where a.id = schedules.agent_id))
+    and (
+      team_id is null
+      or exists (select from public.teams as t where t.id = schedules.team_id))
+    and (
+      workflow_id is null
+      or exists (select from public.workflows as w where w.id = schedules.workflow_id)));
 -- A schedule acts as its creator, so nobody else but an admin says what it does.
 create policy schedules_update_creator on public.schedules for update to authenticated
   using (
@@ -745,13 +819,17 @@ create policy schedules_delete_creator on public.schedules for delete to authent
     created_by_id = (select auth.uid())
       and organization_id = any (array(select private.my_organization_ids('member')))
     or organization_id = any (array(select private.my_organization_ids('admin'))));
-create policy schedules_select_scope on public.schedules as restrictive for select to authenticated
+create policy schedules_select_scope on public.schedules as restrictive
+  for select to authenticated
   using ((select private.has_scope('orchestration:read')));
-create policy schedules_insert_scope on public.schedules as restrictive for insert to authenticated
+create policy schedules_insert_scope on public.schedules as restrictive
+  for insert to authenticated
   with check ((select private.has_scope('orchestration:write')));
-create policy schedules_update_scope on public.schedules as restrictive for update to authenticated
+create policy schedules_update_scope on public.schedules as restrictive
+  for update to authenticated
   using ((select private.has_scope('orchestration:write')));
-create policy schedules_delete_scope on public.schedules as restrictive for delete to authenticated
+create policy schedules_delete_scope on public.schedules as restrictive
+  for delete to authenticated
   using ((select private.has_scope('orchestration:write')));
 
 comment on table public.schedules is
@@ -769,7 +847,8 @@ comment on column public.schedules.next_run_at is 'Null when nothing is to come:
 comment on column public.schedules.consecutive_failures is
   'Runs in a row that failed or were refused; at ten it is paused, with notice to its creator.';
 
-create function public.preview_schedule(schedule_id uuid, count integer default 5) returns setof timestamptz
+create function public.preview_schedule(schedule_id uuid, count integer default 5)
+returns setof timestamptz
 language plpgsql stable
 set search_path = ''
 as $$
@@ -817,7 +896,8 @@ create table public.schedule_runs (
 alter table public.schedule_runs enable row level security;
 
 -- The slot that a run came from, when it ends.
-create index schedule_runs_execution_id_idx on public.schedule_runs (execution_id) where execution_id is not null;
+create index schedule_runs_execution_id_idx on public.schedule_runs (execution_id)
+  where execution_id is not null;
 -- forget_schedule_runs().
 create index schedule_runs_created_at_idx on public.schedule_runs (created_at);
 
@@ -826,7 +906,8 @@ grant select on public.schedule_runs to authenticated;
 
 create policy schedule_runs_select_member on public.schedule_runs for select to authenticated
   using (exists (select from public.schedules as s where s.id = schedule_runs.schedule_id));
-create policy schedule_runs_select_scope on public.schedule_runs as restrictive for select to authenticated
+create policy schedule_runs_select_scope on public.schedule_runs as restrictive
+  for select to authenticated
   using ((select private.has_scope('orchestration:read')));
 
 comment on table public.schedule_runs is
@@ -848,7 +929,8 @@ values ('forget schedule runs', 'private.forget_schedule_runs()', interval '1 da
 -- Deleting and restoring teams and workflows
 -- ---------------------------------------------------------------------------------------------------
 
-create function private.require_deleter(organization_id uuid, creator_id uuid, kind text) returns void
+create function private.require_deleter(organization_id uuid, creator_id uuid, kind text)
+returns void
 language plpgsql stable
 set search_path = ''
 as $$
@@ -885,8 +967,13 @@ begin
   where t.id = delete_team.team_id and t.deleted_at is null
   for no key update;
   perform private.require_deleter(v_team.organization_id, v_team.created_by_id, 'team');
-  update public.teams as t set deleted_at = now() where t.id = v_team.id returning * into v_team;
-  update public.schedules as s set enabled = false where s.team_id = v_team.id and s.enabled;
+  update public.teams as t
+  set deleted_at = now()
+  where t.id = v_team.id
+  returning * into v_team;
+  update public.schedules as s
+  set enabled = false
+  where s.team_id = v_team.id and s.enabled;
   return v_team;
 end
 $$;
@@ -917,9 +1004,12 @@ begin
   perform from public.organizations as o where o.id = v_team.organization_id for no key update;
   if exists (
     select from public.teams as t
-    where t.organization_id = v_team.organization_id and t.slug = v_team.slug and t.deleted_at is null
+    where t.organization_id = v_team.organization_id
+      and t.slug = v_team.slug
+      and t.deleted_at is null
   ) then
-    v_team.slug := private.free_slug('public.teams', v_team.organization_id, v_team.name, 'team');
+    v_team.slug := private.free_slug(
+      'public.teams', v_team.organization_id, v_team.name, 'team');
   end if;
   update public.teams as t
   set deleted_at = null, slug = v_team.slug
@@ -953,8 +1043,13 @@ begin
   where t.id = delete_workflow.workflow_id and t.deleted_at is null
   for no key update;
   perform private.require_deleter(v_workflow.organization_id, v_workflow.created_by_id, 'workflow');
-  update public.workflows as t set deleted_at = now() where t.id = v_workflow.id returning * into v_workflow;
-  update public.schedules as s set enabled = false where s.workflow_id = v_workflow.id and s.enabled;
+  update public.workflows as t
+  set deleted_at = now()
+  where t.id = v_workflow.id
+  returning * into v_workflow;
+  update public.schedules as s
+  set enabled = false
+  where s.workflow_id = v_workflow.id and s.enabled;
   return v_workflow;
 end
 $$;
@@ -985,9 +1080,12 @@ begin
   perform from public.organizations as o where o.id = v_workflow.organization_id for no key update;
   if exists (
     select from public.workflows as t
-    where t.organization_id = v_workflow.organization_id and t.slug = v_workflow.slug and t.deleted_at is null
+    where t.organization_id = v_workflow.organization_id
+      and t.slug = v_workflow.slug
+      and t.deleted_at is null
   ) then
-    v_workflow.slug := private.free_slug('public.workflows', v_workflow.organization_id, v_workflow.name, 'workflow');
+    v_workflow.slug := private.free_slug(
+      'public.workflows', v_workflow.organization_id, v_workflow.name, 'workflow');
   end if;
   update public.workflows as t
   set deleted_at = null, slug = v_workflow.slug
