@@ -106,11 +106,13 @@ function isGranted(relation: Relation, question: Question, caller: CallerName): 
 }
 
 async function tryCall(world: World, question: Question, caller: CallerName): Promise<string> {
-  const [name] = question.subject.split(' ') as [string];
-  const routine = world.catalogue.routines.find((found) => found.name === name)!;
-  if (routine.computedOn !== null) {
-    const extra = routine.returnsRows ? `${name}(*)` : name;
-    const relation = world.catalogue.relation(routine.computedOn);
+  const [name, , table] = question.subject.split(' ') as [string, string?, string?];
+  const computed = world.catalogue.routines.find(
+    (routine) => routine.name === name && routine.computedOn === table,
+  );
+  if (computed && table) {
+    const extra = computed.returnsRows ? `${name}(*)` : name;
+    const relation = world.catalogue.relation(table);
     return trySelect(world, question, caller, relation, `*,${extra}`);
   }
   const call = CALLS[question.subject];
@@ -123,7 +125,10 @@ async function tryCall(world: World, question: Question, caller: CallerName): Pr
   const kinds = all.map((row) => (row.kind === 'deleted' ? { ...row, kind: 'others' } : row));
   const rows = samples(kinds, world.ownerOf(caller));
   const codes = await Promise.all(
-    rows.map(async (row) => (await request(world, question, caller, 'POST', path, body(row))).code),
+    rows.map(async (row) => {
+      const { code, text } = await request(world, question, caller, 'POST', path, body(row));
+      return call.answersRows && text === '[]' ? 'none' : code;
+    }),
   );
   return words(world, caller, rows, (row) => codes[rows.indexOf(row)]!);
 }
@@ -180,11 +185,21 @@ function writtenColumns(relation: Relation): string[] {
 }
 
 /** What a copy of a tenant's row needs besides a change to its unique texts, numbers and times. */
-const COPIES: Record<string, (world: World, tenant: Tenant) => object> = {
-  agent_shares: (world, { name }) => ({ user_id: world.personId(`${name}-heir`) }),
-  agent_tools: (_, tenant) => ({
-    tool_id: find(tenant, 'tools', 'name', `zq${tenant.name}_member`)['id'],
+const COPIES: Record<
+  string,
+  (of: { world: World; tenant: Tenant; theirs: Tenant; caller: CallerName }) => object
+> = {
+  agent_memories: () => ({ embedding: null, embedding_model: null }),
+  agent_reviews: ({ world, theirs, caller }) => ({
+    agent_id: agent(theirs, 'listed'),
+    organization_id: world.organizationOf(caller),
   }),
+  agent_shares: ({ world, tenant }) => ({ user_id: world.personId(`${tenant.name}-heir`) }),
+  agent_tools: ({ tenant }) => ({
+    tool_id: find(tenant, 'tools', ({ values }) => values['name'] === `zq${tenant.name}_member`),
+  }),
+  collection_items: ({ theirs }) => ({ agent_id: agent(theirs, 'public') }),
+  eval_results: () => ({ execution_id: randomUUID() }),
   executions: () => ({
     status: 'pending',
     started_at: null,
@@ -192,23 +207,37 @@ const COPIES: Record<string, (world: World, tenant: Tenant) => object> = {
     error_code: null,
     error_message: null,
   }),
+  favorites: ({ theirs }) => ({ agent_id: agent(theirs, 'public') }),
+  listing_revisions: ({ tenant }) => ({ listing_id: liveListing(tenant) }),
+  marketplace_installs: ({ theirs }) => ({
+    listing_id: liveListing(theirs),
+    cloned_agent_id: null,
+  }),
+  marketplace_listings: ({ tenant }) => ({ agent_id: agent(tenant, 'mine') }),
   models: () => ({ name: 'probe' }),
-  organization_members: (world, { name }) => ({ user_id: world.personId(`${name}-use`) }),
+  organization_members: ({ world, tenant }) => ({ user_id: world.personId(`${tenant.name}-use`) }),
   plans: () => ({ name: 'probe' }),
   profiles: () => ({ id: randomUUID() }),
-  team_agents: (_, tenant) => ({
-    agent_id: find(tenant, 'agents', 'slug', `${tenant.name}-public`)['id'],
+  purchases: ({ theirs }) => ({
+    listing_id: find(theirs, 'purchases', () => true, 'listing_id'),
   }),
+  review_reports: ({ theirs }) => ({
+    review_id: find(theirs, 'agent_reviews', ({ kind }) => kind === 'public'),
+  }),
+  team_agents: ({ tenant }) => ({ agent_id: agent(tenant, 'public') }),
   usage_records: () => ({ period_start: '2021-01-01', period_end: '2021-01-31' }),
 };
 
-function find(
-  tenant: Tenant,
-  table: string,
-  column: string,
-  value: string,
-): Record<string, unknown> {
-  return tenant.rows.get(table)!.find((row) => row.values[column] === value)!.values;
+function agent(tenant: Tenant, kind: string): unknown {
+  return find(tenant, 'agents', ({ values }) => values['slug'] === `${tenant.name}-${kind}`);
+}
+
+function liveListing(tenant: Tenant): unknown {
+  return find(tenant, 'marketplace_listings', ({ kind }) => kind === 'public');
+}
+
+function find(tenant: Tenant, table: string, which: (row: Row) => boolean, column = 'id'): unknown {
+  return tenant.rows.get(table)!.find(which)!.values[column];
 }
 
 /** A new row like this one, in the columns that the caller may write. */
@@ -234,7 +263,9 @@ export function copyOf(
     );
     if (changeable) copy[changeable] = vary(copy[changeable]);
   }
-  return { ...copy, ...COPIES[relation.name]?.(world, tenant) };
+  // Somebody else's, which the caller has not reviewed, reported or bought yet.
+  const theirs = caller === 'stranger' ? world.kestrel : world.walrus;
+  return { ...copy, ...COPIES[relation.name]?.({ world, tenant, theirs, caller }) };
 }
 
 /** Another value of the same kind; undefined for what cannot be varied, such as a reference. */
@@ -297,18 +328,8 @@ function words(
 /** What is not meant by 'all'. */
 const BESIDES = ['platform', 'deleted'];
 const ORDER = [
-  ...[
-    'public',
-    'organization',
-    'shared',
-    'own',
-    'of own agents',
-    'draft',
-    'private',
-    'owners',
-    'others',
-    'conversations',
-  ],
+  ...['public', 'listed', 'organization', 'shared', 'own', 'of own agents', 'draft', 'hidden'],
+  ...['private', 'owners', 'others', 'conversations'],
   ...BESIDES,
 ];
 

@@ -6,6 +6,8 @@ type Call = {
   on?: string;
   /** Of which rows; the living ones by default. */
   where?: (row: Row) => boolean;
+  /** It answers with rows, and without any when it has nothing to tell. */
+  answersRows?: boolean;
   arguments?: (of: { world: World; caller: CallerName; row: Row }) => Record<string, unknown>;
 };
 
@@ -125,6 +127,61 @@ export const CALLS: Record<string, Call> = {
     arguments: ({ row }) => ({ schedule_id: row.values['id'] }),
   },
 
+  // Catalog
+  inspect_revision: {
+    on: 'listing_revisions',
+    arguments: ({ row }) => ({ revision_id: row.values['id'] }),
+  },
+  install_listing: {
+    on: 'marketplace_listings',
+    arguments: ({ world, caller, row }) => ({
+      listing_id: row.values['id'],
+      organization_id: world.organizationOf(caller),
+    }),
+  },
+  listing_facets: {},
+  record_agent_event: {
+    on: 'agents',
+    arguments: ({ row }) => ({ agent_id: row.values['id'], event_type: 'view' }),
+  },
+  reinstate_listing: {
+    on: 'marketplace_listings',
+    arguments: ({ row }) => ({ listing_id: row.values['id'] }),
+  },
+  reply_to_review: {
+    on: 'agent_reviews',
+    arguments: ({ row }) => ({ review_id: row.values['id'], reply: 'probe' }),
+  },
+  review_listing: {
+    on: 'listing_revisions',
+    where: (row) => row.values['status'] === 'pending_review',
+    arguments: ({ row }) => ({ revision_id: row.values['id'], approve: true }),
+  },
+  search_listings: {},
+  submit_listing: {
+    on: 'marketplace_listings',
+    where: (row) => row.values['live_revision_id'] === null,
+    arguments: ({ row }) => ({ listing_id: row.values['id'] }),
+  },
+  suspend_listing: {
+    on: 'marketplace_listings',
+    where: (row) => row.values['live_revision_id'] !== null,
+    arguments: ({ row }) => ({ listing_id: row.values['id'], notes: 'probe' }),
+  },
+  uninstall_listing: {
+    on: 'marketplace_installs',
+    arguments: ({ row }) => ({ install_id: row.values['id'] }),
+  },
+  update_install: {
+    on: 'marketplace_installs',
+    arguments: ({ row }) => ({ install_id: row.values['id'] }),
+  },
+  withdraw_listing: {
+    on: 'marketplace_listings',
+    where: (row) => row.values['live_revision_id'] === null,
+    arguments: ({ row }) => ({ listing_id: row.values['id'] }),
+  },
+
   // Conversations
   send_message: {
     on: 'conversations',
@@ -206,6 +263,19 @@ export const CALLS: Record<string, Call> = {
   },
   current_usage: {
     arguments: ({ world }) => ({ organization_id: world.kestrel.organizationId }),
+  },
+
+  // Memory
+  match_memories: {
+    on: 'agents',
+    answersRows: true,
+    arguments: ({ row }) => ({ agent_id: row.values['id'], query: 'zqkestrel' }),
+  },
+
+  // Evaluation
+  run_eval_suite: {
+    on: 'eval_suites',
+    arguments: ({ row }) => ({ suite_id: row.values['id'] }),
   },
 
   // Audit

@@ -92,16 +92,25 @@ export function grantsOf(catalogue: Catalogue): Grant[] {
   }));
 }
 
-/** What the matrix must have a line for. */
+/** What the matrix must have lines for, as `subjectOf` names it. */
 export function subjectsOf(catalogue: Catalogue): string[] {
   const commandsOn = (relation: Relation): string[] =>
     relation.isView ? ['select'] : ['select', 'insert', 'update', 'delete'];
-  return [
+  const names = [
     ...catalogue.relations.flatMap((relation) =>
       commandsOn(relation).map((command) => `${relation.name} ${command}`),
     ),
-    ...new Set(catalogue.routines.map(({ name }) => `${name} call`)),
+    ...catalogue.routines.map(({ name, computedOn }) =>
+      computedOn === null ? `${name} call` : `${name} on ${computedOn} call`,
+    ),
   ];
+  return names.sort();
+}
+
+/** Of a line: the table and its command, the function, or the computed column and its table. */
+export function subjectOf({ subject, command }: Line): string {
+  if (/ on \w+$/.test(subject)) return `${subject} ${command}`;
+  return `${subject.split(' ')[0]} ${command.split(' ')[0]}`;
 }
 
 function namesIn(field: string): string[] {

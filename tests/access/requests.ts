@@ -19,7 +19,7 @@ const waiting: (() => void)[] = [];
 
 /** Whose secrets a caller must never be told. */
 export function forbiddenTo(caller: CallerName): string | undefined {
-  if (caller === 'service_role') return undefined;
+  if (caller === 'service_role' || caller === 'superuser') return undefined;
   return caller === 'anon' || caller === 'stranger' ? 'zqkestrel' : 'zqwalrus';
 }
 

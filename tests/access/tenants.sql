@@ -38,8 +38,10 @@ language plpgsql
 as $$
 declare
   v_secret text := 'zq' || tenant;
-  -- Strangers read what is public, so it carries the tenant's name but not its secret.
+  -- Strangers read what is public, so it carries the tenant's name but not its secret; of an agent in
+  -- the catalog they read the parameters and tags.
   v_mark text := case agent.visibility when 'public' then tenant else v_secret end;
+  v_face text := case when agent.slug like '%-listed' then tenant else v_mark end;
 begin
   update public.agents
   set name = v_mark, external_key = v_mark || '-' || agent.slug, description = v_mark, icon = v_mark,
@@ -53,9 +55,9 @@ begin
   insert into public.agent_parameters (
     agent_id, name, type, description, default_value, options, validation_rules)
   values
-    (agent.id, v_mark, 'select', v_mark, to_jsonb(v_mark), jsonb_build_array(v_mark), '{}'),
-    (agent.id, v_mark || '-2', 'string', v_mark, to_jsonb(v_mark), null,
-      jsonb_build_object('pattern', v_mark));
+    (agent.id, v_face, 'select', v_face, to_jsonb(v_face), jsonb_build_array(v_face), '{}'),
+    (agent.id, v_face || '-2', 'string', v_face, to_jsonb(v_face), null,
+      jsonb_build_object('pattern', v_face));
   insert into public.agent_variables (agent_id, name, description, value)
   values (agent.id, v_mark, v_mark, to_jsonb(v_mark));
   insert into public.agent_tools (agent_id, tool_id)
@@ -68,7 +70,7 @@ begin
     jsonb_build_object('note', v_mark));
   insert into public.mcp_servers (agent_id, name, transport, url)
   values (agent.id, v_mark || '2', 'http', 'https://example.com/' || v_mark);
-  insert into public.agent_tags (agent_id, tag) values (agent.id, v_mark);
+  insert into public.agent_tags (agent_id, tag) values (agent.id, v_face);
 
   perform tests.sign_in(access.person(tenant, 'owner'));
   perform public.publish_agent_version(agent.id, null, v_mark, v_mark);
@@ -154,6 +156,12 @@ declare
   v_conversation uuid;
   v_team uuid;
   v_webhook uuid;
+  v_listing uuid;
+  v_purchase uuid;
+  v_revision uuid;
+  v_suite uuid;
+  v_case uuid;
+  v_run uuid;
   v_subscription uuid;
 begin
   -- What the audit log takes from requests.
@@ -164,7 +172,7 @@ begin
 
   -- Identity ----------------------------------------------------------------------------------------
   foreach v_who in array
-    '{owner,admin,member,viewer,removed,use,edit,deactivated,heir}'::text[]
+    '{owner,admin,member,viewer,removed,use,edit,deactivated,heir,moderator}'::text[]
   loop
     v_person := tests.create_user(tenant || '-' || v_who);
     update public.profiles
@@ -174,14 +182,16 @@ begin
     values (v_person, v_secret || '.notice', jsonb_build_object('text', v_secret));
     insert into public.tokens (user_id, key) values (v_person, upper(v_secret));
   end loop;
+  update public.profiles set is_superuser = true where id = access.person(tenant, 'moderator');
   v_owner := access.person(tenant, 'owner');
   v_admin := access.person(tenant, 'admin');
   v_member := access.person(tenant, 'member');
 
   v_organization := tests.create_organization(v_owner, tenant);
   update public.organizations
-  set name = v_secret,
-    logo_url = 'https://example.com/' || v_secret,
+  -- The catalog shows the name and the logo of who publishes.
+  set name = tenant,
+    logo_url = 'https://example.com/' || tenant,
     settings = jsonb_build_object('note', v_secret),
     monthly_budget_usd = 1000,
     max_agents = 1000,
@@ -237,6 +247,7 @@ begin
     ('organization', 'owner', 'organization'),
     ('ours', 'member', 'organization'),
     ('shared', 'owner', 'private'),
+    ('listed', 'owner', 'private'),
     ('private', 'owner', 'private'),
     ('mine', 'member', 'private'),
     ('forgotten', 'removed', 'private'),
@@ -261,6 +272,107 @@ begin
   perform private.freeze_draft(a.id)
   from public.agents as a
   where a.slug in (tenant || '-public', tenant || '-shared');
+
+  -- Catalog: listings that are live, one to buy and one for nothing, one that waits for review, and one
+  -- that is a draft ---------------------------------------------------------------------------------
+  foreach v_kind in array '{organization,ours,listed,public}'::text[] loop
+    insert into public.marketplace_listings (organization_id, agent_id)
+    values (v_organization, access.agent(tenant, v_kind))
+    returning id into v_listing;
+    declare
+      v_mark text := case when v_kind in ('listed', 'public') then tenant else v_secret end;
+    begin
+      insert into public.listing_revisions (
+        listing_id, title, short_description, long_description, use_case, category, icon_url,
+        screenshots, demo_video_url, pricing_model, price_usd, industry_id)
+      select v_listing, v_mark, v_mark, v_mark, v_mark, v_mark, 'https://example.com/' || v_mark,
+        array['https://example.com/' || v_mark], 'https://example.com/' || v_mark,
+        case v_kind when 'public' then 'free' else 'one_time' end::public.pricing_model,
+        case when v_kind <> 'public' then 1 end, i.id
+      from public.industries as i
+      order by i.display_order
+      limit 1
+      returning id into v_revision;
+    end;
+    continue when v_kind = 'ours';
+    perform tests.sign_in(v_owner);
+    perform public.submit_listing(v_listing);
+    perform tests.sign_out();
+    continue when v_kind = 'organization';
+    perform tests.sign_in(access.person(tenant, 'moderator'));
+    perform public.review_listing(v_revision, true, v_secret);
+    perform tests.sign_out();
+    insert into public.marketplace_installs (
+      listing_id, organization_id, installed_by_id, cloned_agent_id)
+    values (
+      v_listing, v_organization, v_member,
+      access.agent(tenant, case v_kind when 'public' then 'ours' else 'organization' end));
+    continue when v_kind = 'public';
+    insert into public.purchases (listing_id, organization_id, bought_by_id, amount_usd, stripe_reference)
+    values (v_listing, v_organization, v_owner, 1, v_secret)
+    returning id into v_purchase;
+    update public.purchases set status = 'paid' where id = v_purchase;
+  end loop;
+  insert into public.agent_reviews (
+    agent_id, user_id, rating, title, body, is_hidden, author_reply, author_replied_at)
+  select access.agent(tenant, 'listed'), access.person(tenant, r.who), 5, r.mark, r.mark, r.is_hidden,
+    r.mark, now()
+  from (values ('use', tenant, false), ('edit', v_secret, true)) as r (who, mark, is_hidden);
+  foreach v_who in array '{owner,member,admin,use}'::text[] loop
+    v_person := access.person(tenant, v_who);
+    insert into public.favorites (user_id, agent_id) values (v_person, access.agent(tenant, 'public'));
+    insert into public.review_reports (review_id, user_id, reason)
+    select r.id, v_person, v_secret
+    from public.agent_reviews as r
+    where r.user_id = access.person(tenant, 'use')
+      and v_who <> 'use';
+    insert into public.collections (user_id, name, description) values (v_person, v_secret, v_secret);
+    insert into public.collections (user_id, name, description, is_public)
+    values (v_person, tenant, tenant, true);
+    insert into public.collection_items (collection_id, agent_id)
+    select c.id, access.agent(tenant, 'public') from public.collections as c where c.user_id = v_person;
+    -- Memory.
+    insert into public.agent_memories (
+      organization_id, agent_id, user_id, memory_type, content, embedding, embedding_model, metadata)
+    values (
+      v_organization, access.agent(tenant, case v_who when 'use' then 'shared' else 'organization' end),
+      v_person, 'fact', v_secret, array[1, 0], v_secret, jsonb_build_object('note', v_secret));
+  end loop;
+  insert into public.agent_events (agent_id, event_type, user_id, metadata)
+  values (
+    access.agent(tenant, 'listed'), 'view', access.person(tenant, 'use'),
+    jsonb_build_object('note', v_secret));
+
+  -- Evaluation --------------------------------------------------------------------------------------
+  for v_who, v_kind in
+    select *
+    from (values ('owner', 'organization'), ('owner', 'private'), ('member', 'organization'))
+      as e (who, kind)
+  loop
+    v_person := access.person(tenant, v_who);
+    select * into v_agent from public.agents as a where a.slug = tenant || '-' || v_kind;
+    insert into public.eval_suites (organization_id, agent_id, created_by_id, name, description, config)
+    values (
+      v_organization, v_agent.id, v_person, v_secret, v_secret, jsonb_build_object('note', v_secret))
+    returning id into v_suite;
+    insert into public.eval_test_cases (
+      suite_id, created_by_id, name, description, input, expected_output, scoring_rubric)
+    values (
+      v_suite, v_person, v_secret, v_secret, jsonb_build_object('message', v_secret),
+      to_jsonb(v_secret),
+      jsonb_build_object('criteria', jsonb_build_array(
+        jsonb_build_object('type', 'contains', 'values', jsonb_build_array(v_secret)))))
+    returning id into v_case;
+    insert into public.eval_runs (
+      organization_id, suite_id, agent_id, agent_version_id, user_id, suite_digest)
+    values (v_organization, v_suite, v_agent.id, v_agent.current_version_id, v_person, '')
+    returning id into v_run;
+    insert into public.eval_results (
+      run_id, test_case_id, test_case, execution_id, criteria, actual_output, feedback)
+    values (
+      v_run, v_case, jsonb_build_object('name', v_secret), private.uuid_v7(),
+      jsonb_build_array(v_secret), to_jsonb(v_secret), v_secret);
+  end loop;
 
   -- Orchestration -----------------------------------------------------------------------------------
   foreach v_who in array '{owner,member,admin}'::text[] loop

@@ -20,6 +20,7 @@ export const CALLERS = [
   'key',
   'key without',
   'deactivated',
+  'superuser',
   'service_role',
 ] as const;
 export type CallerName = (typeof CALLERS)[number];
@@ -37,9 +38,12 @@ const PEOPLE: Partial<Record<CallerName, string>> = {
   key: 'kestrel-admin',
   'key without': 'kestrel-admin',
   deactivated: 'kestrel-deactivated',
+  superuser: 'walrus-moderator',
 };
 
-const OUTSIDERS: CallerName[] = ['stranger', 'removed', 'shared-use', 'shared-edit'];
+const OUTSIDERS: CallerName[] = [
+  ...(['stranger', 'removed', 'shared-use', 'shared-edit', 'superuser'] as const),
+];
 
 const RESOURCES = [
   ...['agents', 'catalog', 'conversations', 'orchestration', 'executions', 'evaluation', 'memory'],
@@ -232,6 +236,10 @@ const ABOVE: Record<string, [column: string, table: string]> = {
   mcp_servers: ['agent_id', 'agents'],
   messages: ['conversation_id', 'conversations'],
   execution_usage: ['id', 'executions'],
+  agent_events: ['agent_id', 'agents'],
+  collection_items: ['collection_id', 'collections'],
+  eval_results: ['run_id', 'eval_runs'],
+  eval_test_cases: ['suite_id', 'eval_suites'],
   execution_approvals: ['execution_id', 'executions'],
   execution_artifacts: ['execution_id', 'executions'],
   execution_events: ['execution_id', 'executions'],
@@ -254,6 +262,11 @@ function describeTenant(
   const organizations = after.get('organizations')!;
   const personal = new Set(
     [...organizations.values()].filter((o) => o['is_personal']).map((o) => o['id']),
+  );
+  const live = new Set(
+    [...after.get('marketplace_listings')!.values()]
+      .filter((listing) => listing['is_live'])
+      .map((listing) => listing['agent_id']),
   );
   const closed = new Set(
     [...organizations.values()].filter((o) => o['deleted_at']).map((o) => o['id']),
@@ -304,7 +317,9 @@ function describeTenant(
         ? { ...description, kind: 'draft' }
         : description;
     }
-    const owner = usernames.get(String(row['user_id'] ?? row['created_by_id'] ?? ''));
+    const owner = usernames.get(
+      String(row['user_id'] ?? row['created_by_id'] ?? row['installed_by_id'] ?? ''),
+    );
     const agent = row['agent_id'] ? find('agents', row['agent_id']) : undefined;
     const ofAgent = agent && describe('agents', agent);
     const about = { owner, agentOwner: undefined };
@@ -321,6 +336,8 @@ function describeTenant(
         };
       case 'agents':
         if (shared.has(row['id'])) return { ...about, kind: 'shared' };
+        if (live.has(row['id']) && row['visibility'] === 'private')
+          return { ...about, kind: 'listed' };
         return { ...about, kind: kindOf(row, String(row['visibility'])) };
       case 'executions':
         return {
@@ -329,12 +346,24 @@ function describeTenant(
           kind: row['conversation_id'] ? 'conversations' : 'others',
         };
       case 'conversations':
+      case 'agent_memories':
+      case 'favorites':
         return { ...about, kind: 'private' };
+      case 'collections':
+        return { ...about, kind: row['is_public'] ? 'public' : 'private' };
+      case 'agent_reviews':
+        return { ...about, kind: row['is_hidden'] ? 'hidden' : 'public' };
+      case 'listing_revisions':
+        return { ...about, kind: 'others', sort: String(row['status']) };
+      case 'marketplace_listings':
+        return { ...about, kind: row['is_live'] ? 'public' : 'others' };
       case 'agent_shares':
         return { owner, agentOwner: ofAgent?.owner, kind: 'others' };
       case 'tokens':
         return { ...about, kind: row['organization_id'] ? 'organization' : 'private' };
       case 'schedules':
+      case 'eval_suites':
+      case 'eval_runs':
         return { ...about, kind: ofAgent?.kind ?? 'others' };
       default:
         return { ...about, kind: kindOf(row, 'others') };
