@@ -551,7 +551,7 @@ begin
   end if;
   -- One event of a customer after the other.
   perform pg_advisory_xact_lock(hashtextextended('apply_stripe_event ' || v_customer_id, 0));
-  if v_organization_id is not null and pg_input_is_valid(v_organization_id, 'uuid') then
+  if pg_input_is_valid(coalesce(v_organization_id, ''), 'uuid') then
     v_is_news := private.keep_stripe_object(
       v_customer_id, v_customer_id, 'customer',
       jsonb_build_object('organization_id', v_organization_id), v_created_at, v_rank, v_id);
@@ -565,7 +565,7 @@ begin
       v_object ->> 'id', v_customer_id, 'invoice',
       private.stripe_invoice_facts(v_object, v_type = 'invoice.deleted'),
       v_created_at, v_rank, v_id) or v_is_news;
-  elsif not v_is_news then
+  elsif not pg_input_is_valid(coalesce(v_organization_id, ''), 'uuid') then
     return 'ignored';
   end if;
   if not v_is_news then

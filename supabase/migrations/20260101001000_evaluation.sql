@@ -1250,4 +1250,9 @@ $$;
 comment on function private.require_evaluation(public.agent_versions) is
   'Refuses a version that a required suite, as it is now, has not passed.';
 
+insert into private.personal_data (section, relation, user_column)
+values
+  ('eval_suites', 'public.eval_suites', 'created_by_id'),
+  ('eval_runs', 'public.eval_runs', 'user_id');
+
 -- migrate:down

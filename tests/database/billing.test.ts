@@ -67,7 +67,7 @@ it('usage is exact while many runs begin and end at once', async () => {
 
   await Promise.all(
     numbers(CONNECTIONS).map(async (n) => {
-      for (const _ of numbers(runsEach)) {
+      for (let run = 0; run < runsEach; run++) {
         await as(owner, (tx) => tx`select public.run_agent(${agent}, '{"message": "Hi"}')`);
         await work(`worker-${n}`);
       }

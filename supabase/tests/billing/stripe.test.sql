@@ -1,6 +1,6 @@
 -- Stripe: who may tell of its events, and what they make of subscriptions, invoices and the plan.
 begin;
-select plan(48);
+select plan(50);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('admin') as admin,
@@ -190,6 +190,14 @@ select is(
   pg_temp.tell(pg_temp.event('evt_30', 'customer.subscription.created', 9, pg_temp.subscription('pro', 'active', '{"id": "sub_2"}'))),
   'applied', 'who comes back subscribes anew');
 select is((select plan from public.organizations, ids where id = org), 'pro', 'and has the plan of the subscription that lives');
+
+update private.stripe_events set received_at = now() - interval '61 days' where id = 'evt_1';
+select private.forget_stripe_events();
+select is_empty($$select from private.stripe_events where id = 'evt_1'$$, 'events are forgotten in time');
+select is(
+  pg_temp.tell(pg_temp.event('evt_1', 'checkout.session.completed', 1, jsonb_build_object(
+    'object', 'checkout.session', 'customer', 'cus_1', 'client_reference_id', gen_random_uuid()))),
+  'superseded', 'and a repeat of one changes nothing all the same');
 
 select * from finish();
 rollback;
