@@ -2678,6 +2678,8 @@ declare
 begin
   perform private.require_scope('agents:write');
   perform private.require_agent(delete_agent.agent_id, 'manage');
+  -- Whoever uninstalls it at this moment takes the install first and the agent then.
+  perform private.lock_install_of(delete_agent.agent_id);
   update public.agents as a set deleted_at = now() where a.id = delete_agent.agent_id
   returning * into v_agent;
   return v_agent;

@@ -830,7 +830,7 @@ create policy listing_revisions_select_reader on public.listing_revisions
   for select to authenticated
   using (
     organization_id = any (array(select private.my_organization_ids('viewer')))
-    or (select private.is_superuser())
+    or (submitted_at is not null and (select private.is_superuser()))
   );
 create policy listing_revisions_insert_member on public.listing_revisions
   for insert to authenticated
@@ -1405,6 +1405,19 @@ comment on table public.marketplace_installs is
 comment on column public.marketplace_installs.cloned_agent_id is 'The organization''s own copy.';
 comment on column public.marketplace_installs.agent_version_id is
   'The publisher''s version that the copy was made of last.';
+
+create function private.lock_install_of(agent_id uuid) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+  perform from public.marketplace_installs as i
+  where i.cloned_agent_id = lock_install_of.agent_id
+  for no key update;
+end
+$$;
+comment on function private.lock_install_of(uuid) is
+  'Holds the install that an agent is the copy of: always before the copy, so that nobody deadlocks.';
 
 create function private.tg_agents__end_install() returns trigger
 language plpgsql security definer

@@ -1,6 +1,6 @@
 -- Reviews: by whom, of what, how they count, and who answers or hides them.
 begin;
-select plan(39);
+select plan(40);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ines') as ines, tests.create_user('rob') as rob,
@@ -12,6 +12,8 @@ select tests.personal_organization(ines) as ines, tests.personal_organization(ro
 grant select on homes to public;
 create temporary table shop as select tests.create_organization(ada, 'Maker') as maker from people;
 grant select on shop to public;
+insert into public.webhooks (organization_id, url, events)
+select maker, 'https://example.com/hook', '{listing.approved,listing.installed,review.created}' from shop;
 select tests.create_listing(ada, maker, 'Writer') from people, shop;
 create temporary table offer as select l.id, l.agent_id from public.marketplace_listings as l;
 grant select on offer to public;
@@ -106,6 +108,14 @@ select results_eq(
   $$values (null::text, null::timestamptz)$$, 'an empty reply takes it back');
 select tests.sign_in(rob) from people;
 select is((select count(*) from public.notifications where kind = 'review.replied'), 1::bigint, 'authors hear of replies');
+
+select tests.sign_out();
+select results_eq(
+  $$select event_type, count(*), bool_or(payload::text like '%' || i.organization_id || '%')
+    from public.webhook_deliveries, public.marketplace_installs as i group by event_type order by event_type$$,
+  $$values ('listing.approved', 2::bigint, false), ('listing.installed', 4, false), ('review.created', 4, false)$$,
+  'webhooks hear of it, and not by whom');
+select tests.sign_in(rob) from people;
 
 -- What goes, and what stays ---------------------------------------------------------------------------
 delete from public.agent_reviews;

@@ -1,6 +1,6 @@
 -- Searching: what is found, in which order, page by page, and how many of each kind there are.
 begin;
-select plan(43);
+select plan(44);
 
 create temporary table people as select tests.create_user('ada') as ada;
 create temporary table shop as select tests.create_organization(ada, 'Maker') as maker from people;
@@ -134,6 +134,8 @@ select results_eq(
     ('pricing', 'free', 1), ('pricing', 'one_time', 1), ('tags', 'accounting', 1), ('tags', 'ocr', 1), ('verified', 'false', 1)$$,
   'and the words');
 select tests.sign_out();
+update public.industries set name = 'Money' where name = 'Finance';
+select is(pg_temp.found('money'), '{Invoice reader}', 'an industry is found by its new name');
 update public.marketplace_listings set status = 'draft' where title = 'Invoice reader';
 select tests.sign_in_as_anon();
 select is(pg_temp.found('invoice'), '{}', 'what is off the shelf is not found');
