@@ -2,8 +2,11 @@ import { z } from 'zod';
 import { renderPrompt } from '../lib/agents/prompt.ts';
 import { RunFailure } from './failure.ts';
 
-/** What a model is asked. */
-export type Prompt = { system: string | undefined; user: string };
+/** What somebody said earlier in a conversation. */
+export type Turn = { role: 'user' | 'assistant'; content: string };
+
+/** What a model is asked: `user` comes after all that was said before. */
+export type Prompt = { system: string | undefined; user: string; history?: Turn[] };
 
 /** `executions.input` of an agent's run; defaults are already filled in. */
 export const agentInputSchema = z.object({

@@ -43,7 +43,7 @@ export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPa
     const { fullStream } = streamText({
       model: call.model,
       instructions: call.prompt.system,
-      prompt: call.prompt.user,
+      messages: [...(call.prompt.history ?? []), { role: 'user', content: call.prompt.user }],
       temperature: call.temperature,
       maxOutputTokens: call.maxTokens,
       stopWhen: isStepCount(call.maxSteps),

@@ -17,6 +17,8 @@ export type Claim = {
   agent_version_id: string | null;
   /** Set when the run is of a team; neither is when it is of a workflow. */
   team_id: string | null;
+  /** Set when the run answers in a conversation. */
+  conversation_id: string | null;
   input: unknown;
 };
 
@@ -28,7 +30,7 @@ export async function claimExecution(
 ): Promise<Claim | undefined> {
   const { rows } = await sql<Claim>`
     select execution_id, fencing_token, attempt, max_attempts, deadline_at, organization_id, user_id,
-      agent_version_id, team_id, input
+      agent_version_id, team_id, conversation_id, input
     from private.claim_execution(${workerName}, ${leaseSeconds})
   `.execute(database);
   return rows[0];

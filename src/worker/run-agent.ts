@@ -1,5 +1,6 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
-import { agentInputSchema, composePrompt, type AgentInput } from './compose-prompt.ts';
+import { agentInputSchema, composePrompt, type AgentInput, type Turn } from './compose-prompt.ts';
 import { untilAnswered } from './database.ts';
 import { askModel, type Answer, type ModelQuestion } from './model-call.ts';
 import { findModel } from './providers.ts';
@@ -10,11 +11,30 @@ import { resolveTokens, type ReadToken } from './secrets.ts';
 export async function runAgent(versionId: string, stage: RunStage): Promise<Answer> {
   const { run, lease, say } = stage;
   const question = await questionOf(versionId, agentInputSchema.parse(run.input), stage);
+  question.prompt.history = await historyOf(stage);
   await lease.log(
     'info',
     `Attempt ${run.attempt} of ${run.max_attempts}: calling ${question.reference}.`,
   );
   return askModel(question, stage, { onText: say });
+}
+
+/** What was said before in the conversation that the run answers, oldest first. */
+async function historyOf({ run, database, signal }: RunStage): Promise<Turn[]> {
+  if (run.conversation_id === null) return [];
+  const { rows } = await untilAnswered(
+    () =>
+      sql<{ execution_id: string; sender_type: 'user' | 'agent'; content: string }>`
+        select execution_id, sender_type, content
+        from private.conversation_turns(${run.execution_id})`.execute(database),
+    signal,
+  );
+  return rows
+    .filter(({ execution_id }) => execution_id !== run.execution_id)
+    .map(({ sender_type, content }) => ({
+      role: sender_type === 'user' ? 'user' : 'assistant',
+      content,
+    }));
 }
 
 /** JSON columns of a version, as `private.draft_version` fills them. */

@@ -65,8 +65,13 @@ export async function deliverWebhooks(context: DeliveryContext): Promise<void> {
     const free = CONCURRENCY - underWay.size;
     const due =
       free > 0 ? await attempts.make(() => claimDeliveries(context.database, free)) : undefined;
+    // Opening a secret takes as long as a call: once for all deliveries of a webhook.
+    const secrets = new Map<string, Promise<string>>();
     for (const delivery of due ?? []) {
-      const ended = deliver(delivery, context).finally(() => {
+      const { webhook_id: webhookId } = delivery;
+      const secret = secrets.get(webhookId) ?? context.vault.open(delivery, webhookId, 'webhook');
+      secrets.set(webhookId, secret);
+      const ended = deliver(delivery, secret, context).finally(() => {
         underWay.delete(ended);
         ring();
       });
@@ -85,7 +90,11 @@ async function claimDeliveries(database: Kysely<DB>, count: number): Promise<Del
   return rows;
 }
 
-async function deliver(delivery: Delivery, context: DeliveryContext): Promise<void> {
+async function deliver(
+  delivery: Delivery,
+  secret: Promise<string>,
+  context: DeliveryContext,
+): Promise<void> {
   const { leaving } = context.shutdown;
   const about = {
     delivery: delivery.delivery_id,
@@ -93,7 +102,7 @@ async function deliver(delivery: Delivery, context: DeliveryContext): Promise<vo
     attempt: delivery.attempt,
   };
   try {
-    const answer = await send(delivery, context);
+    const answer = await send(delivery, secret, context);
     const outcome = await untilAnswered(
       () => finishDelivery(context.database, delivery, answer),
       leaving,
@@ -118,24 +127,23 @@ async function finishDelivery(
 }
 
 /** The receiver's answer; throws only when the worker leaves, or failed itself. */
-async function send(delivery: Delivery, context: DeliveryContext): Promise<Answer> {
-  const { settings, vault, shutdown } = context;
-  const tooLong = AbortSignal.timeout(settings.timeoutMs);
+async function send(
+  delivery: Delivery,
+  secret: Promise<string>,
+  { settings, shutdown }: DeliveryContext,
+): Promise<Answer> {
+  let tooLong: AbortSignal | undefined;
   try {
-    const secret = await vault.open(delivery, delivery.webhook_id, 'webhook');
+    const message = signed(delivery, await secret);
     const url = new URL(delivery.url);
     const addresses = await (allowsOrigin(settings.origins, url.origin)
       ? findHost(url.hostname)
       : findPublicHost(url.hostname));
-    return await post(
-      url,
-      addresses,
-      signed(delivery, secret),
-      AbortSignal.any([tooLong, shutdown.leaving]),
-    );
+    tooLong = AbortSignal.timeout(settings.timeoutMs);
+    return await post(url, addresses, message, AbortSignal.any([tooLong, shutdown.leaving]));
   } catch (error) {
     shutdown.leaving.throwIfAborted();
-    if (tooLong.aborted) {
+    if (tooLong?.aborted) {
       return { status: null, body: `No answer within ${settings.timeoutMs / 1000} seconds.` };
     }
     if (error instanceof PrivateAddress) return { status: null, body: error.message };

@@ -22,6 +22,8 @@ const slow: Answer = {
   chunks: Array.from({ length: 100 }, (_, index) => `word${index} `),
   pauseMs: 100,
 };
+/** An answer that begins and never ends. */
+const endless: Answer = { kind: 'stall', chunks: ['word1 ', 'word2 ', 'word3 '] };
 const quick: Answer = { kind: 'stream', chunks: ['taken ', 'over'] };
 
 /** Each test has a database and workers of its own, so that they can run side by side. */
@@ -40,7 +42,7 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
   test('within 15 seconds of a kill -9 another worker takes the run over and it finishes once', async ({
     workshop,
   }) => {
-    server.script('killed', slow, quick);
+    server.script('killed', endless, quick);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/killed' });
     const first = await workshop.startWorker(environment());
     const id = await workshop.run(agentId);
@@ -70,7 +72,7 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
   });
 
   test('a run whose workers all die fails as worker_lost', async ({ workshop }) => {
-    server.script('deadly', slow);
+    server.script('deadly', endless);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/deadly' });
     const id = await workshop.run(agentId);
     for (let attempt = 1; attempt <= 3; attempt++) {
