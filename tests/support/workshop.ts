@@ -185,6 +185,21 @@ export class Workshop {
     });
   }
 
+  /** Says things to an agent in one conversation; answers with the runs that reply to them. */
+  async say(agentId: string, ...contents: string[]): Promise<string[]> {
+    return this.#asPerson(async (sql) => {
+      const [conversation] = await sql`
+        insert into public.conversations (agent_id) values (${agentId}) returning id`;
+      const runs: string[] = [];
+      for (const content of contents) {
+        const [message] = await sql`
+          select execution_id from public.send_message(${conversation!.id}::uuid, ${content})`;
+        runs.push(message!.execution_id);
+      }
+      return runs;
+    });
+  }
+
   async cancel(executionId: string): Promise<void> {
     await this.#asPerson((sql) => sql`select public.cancel_execution(${executionId}::uuid)`);
   }
