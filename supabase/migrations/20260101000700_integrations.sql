@@ -713,7 +713,8 @@ begin
     new.organization_id,
     'execution.' || new.status,
     jsonb_build_object(
-      'execution_id', new.id, 'agent_id', new.agent_id, 'user_id', new.user_id, 'status', new.status,
+      'execution_id', new.id, 'agent_id', new.agent_id, 'team_id', new.team_id,
+      'workflow_id', new.workflow_id, 'user_id', new.user_id, 'status', new.status,
       'error_code', new.error_code, 'trigger_source', new.trigger_source, 'total_tokens', new.total_tokens,
       'cost_usd', new.cost_usd, 'latency_ms', new.latency_ms));
   return null;
