@@ -84,7 +84,8 @@ function answerTo(
   parameters: Record<string, unknown>,
 ): string {
   const system = textOf(prompt, 'system');
-  const user = textOf(prompt, 'user');
+  const said = prompt.filter(({ role }) => role !== 'system');
+  const user = textOf(said.slice(-1), 'user');
   if (responseFormat?.type === 'json') {
     return JSON.stringify(leastValue(responseFormat.schema ?? {}, user));
   }
@@ -93,6 +94,7 @@ function answerTo(
     '**Offline demo model (`demo/echo`).** No language model has read this. It repeats what one would ' +
       'have been given; choose another model on the agent to get a real answer.',
     section('System prompt', system),
+    said.length > 1 && `### Conversation\n\n${said.length - 1} messages came before this one.`,
     section('Message', user),
     names.length > 0 &&
       `### Parameters\n\n${names

@@ -17,6 +17,20 @@ describe('demo/echo', () => {
     expect(usage).toMatchObject({ inputTokens: 7, outputTokens: Math.ceil(text.length / 4) });
   });
 
+  test('in a conversation it restates the last message', async () => {
+    const { text } = await generateText({
+      model: echoModel({}),
+      messages: [
+        { role: 'user', content: 'I am Ada.' },
+        { role: 'assistant', content: 'Hello Ada.' },
+        { role: 'user', content: 'Who am I?' },
+      ],
+    });
+    expect(text).toContain('2 messages came before this one.');
+    expect(text).toContain('> Who am I?');
+    expect(text).not.toContain('I am Ada.');
+  });
+
   test('streams the same text, in pieces', async () => {
     const { text } = await generateText({ model: echoModel({}), ...ask });
     const pieces = await Array.fromAsync(streamText({ model: echoModel({}), ...ask }).textStream);
