@@ -66,7 +66,11 @@ async function run({ name, command, report }: Part): Promise<Outcome> {
   const [program, ...args] = command;
   const child = spawn(join('node_modules', '.bin', program!), args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PLAYWRIGHT_JSON_OUTPUT_NAME: join(scratch, 'journeys.json') },
+    env: {
+      ...process.env,
+      PLAYWRIGHT_JSON_OUTPUT_NAME: join(scratch, 'journeys.json'),
+      ...(filters.length === 0 ? { AGENTRY_EVERY_TEST: 'yes' } : {}),
+    },
   });
   const printed: Buffer[] = [];
   child.stdout.on('data', (chunk) => printed.push(chunk));

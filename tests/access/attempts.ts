@@ -208,7 +208,10 @@ const COPIES: Record<
     error_message: null,
   }),
   favorites: ({ theirs }) => ({ agent_id: agent(theirs, 'public') }),
-  listing_revisions: ({ tenant }) => ({ listing_id: liveListing(tenant) }),
+  listing_revisions: ({ tenant }) => ({
+    listing_id: liveListing(tenant),
+    agent_version_id: null,
+  }),
   marketplace_installs: ({ theirs }) => ({
     listing_id: liveListing(theirs),
     cloned_agent_id: null,

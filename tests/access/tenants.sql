@@ -69,7 +69,7 @@ begin
     agent.id, v_mark, 'stdio', v_mark, jsonb_build_array(v_mark), jsonb_build_object('NOTE', v_mark),
     jsonb_build_object('note', v_mark));
   insert into public.mcp_servers (agent_id, name, transport, url)
-  values (agent.id, v_mark || '2', 'http', 'https://example.com/' || v_mark);
+  values (agent.id, v_mark || '_http', 'http', 'https://example.com/' || v_mark);
   insert into public.agent_tags (agent_id, tag) values (agent.id, v_face);
 
   perform tests.sign_in(access.person(tenant, 'owner'));
@@ -83,7 +83,7 @@ begin
     env_vars = jsonb_build_object('NOTE', v_secret), config = jsonb_build_object('note', v_secret)
   where agent_id = agent.id and transport = 'stdio';
   update public.mcp_servers
-  set name = v_secret || '2', url = 'https://example.com/' || v_secret
+  set name = v_secret || '_http', url = 'https://example.com/' || v_secret
   where agent_id = agent.id and transport = 'http';
 end
 $$;

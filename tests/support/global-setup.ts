@@ -5,6 +5,7 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { freePorts } from '../../src/stack/ports.ts';
 import { startStack } from '../../src/stack/stack.ts';
+import { countCalls, neverCalled } from './called-functions.ts';
 import { TEMPLATE } from './stack.ts';
 
 /** What every test file gets by `inject`: how to reach the stack that this run started. */
@@ -40,6 +41,7 @@ export default async function setup(project: TestProject) {
       throw error;
     },
   });
+  await countCalls(dataDir, stack.databaseUrl);
   project.provide('dataDir', dataDir);
   project.provide('databaseUrl', stack.databaseUrl);
   project.provide('supabaseUrl', stack.supabaseUrl);
@@ -50,7 +52,11 @@ export default async function setup(project: TestProject) {
   project.provide('mailUrl', stack.mailUrl);
   project.provide('workerEnv', stack.workerEnv);
   return async () => {
+    // Only all tests together call everything.
+    const isWhole = process.env['AGENTRY_EVERY_TEST'] !== undefined;
+    const missed = isWhole ? await neverCalled(dataDir, stack.databaseUrl) : [];
     await stack.stop();
     await rm(dataDir, { recursive: true, force: true });
+    if (missed.length > 0) throw new Error(`no test calls ${missed.join(', ')}`);
   };
 }

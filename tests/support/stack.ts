@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import type { Database } from '../../src/lib/supabase/database.types.ts';
+import { noteCalls } from './called-functions.ts';
 
 /** The migrated, empty database that createDatabase() copies. */
 export const TEMPLATE = 'agentry_template';
@@ -22,6 +23,7 @@ export async function createDatabase(): Promise<{ url: string; drop: () => Promi
   return {
     url: url.href,
     drop: async () => {
+      await noteCalls(inject('dataDir'), url.href);
       await sql.unsafe(`drop database ${name} with (force)`);
       await sql.end();
     },
