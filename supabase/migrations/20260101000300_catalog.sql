@@ -342,7 +342,7 @@ comment on column public.marketplace_listings.average_rating is
 comment on column public.marketplace_listings.is_verified is
   'Whether somebody who installed it has reviewed it.';
 comment on column public.marketplace_listings.trending_score is
-  'What happened of late; a week halves it. Refreshed every quarter of an hour.';
+  'What happened of late; a week halves it. Refreshed every hour, when it moved by a twentieth.';
 
 -- What its agent and organization bring about. The rows are updated whether or not anything changes for
 -- them, so that an approval at the same moment waits and looks again.
@@ -569,8 +569,9 @@ grant execute on function public.publisher(public.marketplace_listings)
 create table public.listing_revisions (
   id uuid primary key default private.uuid_v7(),
   listing_id uuid not null,
-  organization_id uuid not null,
-  agent_id uuid not null,
+  -- The listing's, filled in by the trigger below.
+  organization_id uuid not null default '00000000-0000-0000-0000-000000000000',
+  agent_id uuid not null default '00000000-0000-0000-0000-000000000000',
   agent_version_id uuid,
   status text not null default 'draft'
     constraint status_is_known check (
@@ -1111,6 +1112,7 @@ grant execute on function public.record_agent_event(uuid, text, jsonb) to anon, 
 create function private.refresh_trending() returns integer
 language plpgsql volatile
 set search_path = ''
+set work_mem = '64MB'
 as $$
 declare
   v_refreshed integer;
@@ -1119,16 +1121,20 @@ begin
   -- an event weighs, and after eight nothing is left to round to.
   with weights (event_type, weight) as (
     values ('use', 1.0), ('view', 0.1), ('share', 3.0), ('install', 5.0), ('fork', 4.0), ('favorite', 2.0)
-  ), days as (
-    select e.agent_id, e.event_type, date_trunc('day', e.created_at) as day,
-      count(distinct coalesce(e.user_id::text, host(e.ip_address), '')) as people
+  ), people as (
+    select e.agent_id, e.event_type, e.created_at::date as day
     from public.agent_events as e
     where e.id >= private.uuid_v7_floor(now() - interval '56 days')
-    group by e.agent_id, e.event_type, day
+    group by e.agent_id, e.event_type, day, e.user_id, e.ip_address
+  ), days as (
+    select p.agent_id, p.event_type, p.day, count(*) as people
+    from people as p
+    group by p.agent_id, p.event_type, p.day
   ), scores as (
     select d.agent_id,
       round(sum(
-        d.people * w.weight * 0.5 ^ (extract(epoch from now() - d.day) / extract(epoch from interval '7 days'))
+        d.people * w.weight
+          * 0.5 ^ (extract(epoch from now() - d.day) / extract(epoch from interval '7 days'))
       )::numeric, 2) as score
     from days as d
       join weights as w on w.event_type = d.event_type
@@ -1137,7 +1143,10 @@ begin
     select l.id, coalesce(s.score, 0) as score
     from public.marketplace_listings as l
       left join scores as s on s.agent_id = l.agent_id
-    where l.is_live and l.trending_score <> coalesce(s.score, 0)
+    where l.is_live
+      -- A twentieth is no news; writing a row changes all of its indexes.
+      and abs(l.trending_score - coalesce(s.score, 0))
+        > 0.05 * greatest(l.trending_score, coalesce(s.score, 0))
   )
   update public.marketplace_listings as l
   set trending_score = c.score
@@ -1150,7 +1159,7 @@ $$;
 comment on function private.refresh_trending() is
   'Upkeep: every live listing''s trending_score as of now; answers with how many changed. Stored, because a rank with now() in it would move between two pages.';
 insert into private.upkeep_tasks (name, task, every)
-values ('refresh trending', 'private.refresh_trending()', interval '15 minutes');
+values ('refresh trending', 'private.refresh_trending()', interval '1 hour');
 
 create function private.tg_profiles__forget_in_catalog() returns trigger
 language plpgsql security definer
@@ -2810,11 +2819,23 @@ comment on function private.forget_listing_words() is
 insert into private.upkeep_tasks (name, task, every)
 values ('forget listing words', 'private.forget_listing_words()', interval '1 day');
 
+create function private.finds_listing(query tsquery) returns boolean
+language plpgsql stable
+set search_path = ''
+-- From the index of words alone: that nothing has a word must not take reading everything.
+set enable_seqscan = off
+set enable_indexscan = off
+as $$
+begin
+  return exists (
+    select from public.marketplace_listings as l where l.is_live and l.search @@ finds_listing.query);
+end
+$$;
+comment on function private.finds_listing(tsquery) is 'Whether any live listing has these words.';
+
 create function private.listing_query(query text) returns tsquery
 language plpgsql stable
 set search_path = ''
--- To find that nothing has a word must not take reading everything.
-set enable_seqscan = off
 as $$
 declare
   v_query tsquery := private.search_query(left(listing_query.query, 200));
@@ -2823,9 +2844,7 @@ declare
   v_meant tsquery;
   v_corrected tsquery;
 begin
-  if exists (
-    select from public.marketplace_listings as l where l.is_live and l.search @@ v_query
-  ) then
+  if private.finds_listing(v_query) then
     return v_query;
   end if;
   -- Nothing is spelled like this: each word may be itself, or one of the three that look most like it.
@@ -2945,6 +2964,8 @@ create function private.search_listings(
 ) returns setof public.listing_result
 language plpgsql stable security definer
 set search_path = ''
+-- Words are looked up in their index, however common they are.
+set enable_seqscan = off
 as $$
 declare
   v_words text := nullif(btrim(search_listings.query), '');
@@ -2953,7 +2974,8 @@ declare
   v_type text;
   -- Orders of their own: with words and without.
   v_order text := search_listings.sort || case when v_words is null then '' else ' of words' end;
-  v_found text;
+  v_from text := 'public.marketplace_listings as l';
+  v_where text;
   v_after_value text;
   v_after_id uuid;
 begin
@@ -2991,7 +3013,7 @@ begin
   end if;
 
   -- Only the filters that are set, so that each search is planned for what it asks.
-  v_found := 'select l.* from public.marketplace_listings as l where ' || concat_ws(
+  v_where := concat_ws(
     ' and ', 'l.is_live',
     case when v_query is not null then 'l.search @@ $1' end,
     case when search_listings.category is not null then 'l.category = $2' end,
@@ -3003,7 +3025,18 @@ begin
     case when verified is not null then 'l.is_verified = $8' end);
   -- Of what very common words find, only what is most in demand is ranked by relevance.
   if v_order = 'relevance of words' then
-    v_found := v_found || ' order by l.trending_score desc, l.id desc limit 5000';
+    v_from := format(
+      '(with found as materialized (
+          select l.id, l.trending_score from public.marketplace_listings as l where %s
+        )
+        select l.id, l.search
+        from (select f.id from found as f order by f.trending_score desc, f.id desc limit 2000) as f
+          join public.marketplace_listings as l on l.id = f.id) as l',
+      v_where);
+    v_where := 'true';
+  end if;
+  if after is not null then
+    v_where := format('%s and (%s, l.id) < ($9::%s, $10)', v_where, v_value, v_type);
   end if;
   return query execute format(
     $sql$
@@ -3018,7 +3051,7 @@ begin
         private.listing_cursor($11, p.value::text, l.id)
       from (
           select l.id, %1$s as value
-          from (%2$s) as l
+          from %2$s
           where %3$s
           order by value desc, l.id desc
           limit $12
@@ -3028,8 +3061,7 @@ begin
         cross join lateral private.agent_counts(l.agent_id) as c
       order by p.value desc, p.id desc
     $sql$,
-    v_value, v_found,
-    case when after is null then 'true' else format('(%s, l.id) < ($9::%s, $10)', v_value, v_type) end)
+    v_value, v_from, v_where)
   using v_query, search_listings.category, search_listings.industry_id, search_listings.tags, pricing,
     max_price, min_rating, verified, v_after_value, v_after_id, v_order, page_size;
 end
@@ -3077,7 +3109,8 @@ create function private.listing_facets(
 ) returns table (facet text, value text, count bigint)
 language plpgsql stable security definer
 set search_path = ''
--- What a broad search finds fits into memory.
+-- From the indexes, and what a broad search finds fits into memory.
+set enable_seqscan = off
 set work_mem = '32MB'
 as $$
 declare

@@ -16,9 +16,11 @@ let copyId: string;
 const word = `quokka${Math.random().toString(36).slice(2, 8).replace(/\d/g, 'x')}`;
 
 beforeAll(async () => {
-  [publisher, moderator, buyer] = await Promise.all(
-    ['pia', 'mona', 'bert'].map((name) => signUp(name)),
-  );
+  [publisher, moderator, buyer] = await Promise.all([
+    signUp('pia'),
+    signUp('mona'),
+    signUp('bert'),
+  ]);
   await operator()
     .from('profiles')
     .update({ is_superuser: true })

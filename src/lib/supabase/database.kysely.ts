@@ -848,7 +848,7 @@ export interface Invoices {
 }
 
 export interface ListingRevisions {
-  agent_id: string;
+  agent_id: Generated<string>;
   /**
    * The published version that is offered; left out, the agent's current one when it is submitted.
    */
@@ -861,7 +861,7 @@ export interface ListingRevisions {
   industry_id: string | null;
   listing_id: string;
   long_description: Generated<string>;
-  organization_id: string;
+  organization_id: Generated<string>;
   /**
    * In US dollars: once, a month, or a run, as pricing_model says; null when free.
    */
@@ -955,7 +955,7 @@ export interface MarketplaceListings {
   tags: Generated<string[]>;
   title: string | null;
   /**
-   * What happened of late; a week halves it. Refreshed every quarter of an hour.
+   * What happened of late; a week halves it. Refreshed every hour, when it moved by a twentieth.
    */
   trending_score: Generated<Numeric>;
   updated_at: Generated<Timestamp>;

@@ -1890,7 +1890,7 @@ export type Database = {
           use_case: string
         }
         Insert: {
-          agent_id: string
+          agent_id?: string
           agent_version_id?: string | null
           category?: string | null
           created_at?: string
@@ -1900,7 +1900,7 @@ export type Database = {
           industry_id?: string | null
           listing_id: string
           long_description?: string
-          organization_id: string
+          organization_id?: string
           price_usd?: number | null
           pricing_model?: Database["public"]["Enums"]["pricing_model"]
           review_notes?: string | null
