@@ -1120,7 +1120,8 @@ begin
   -- One person counts once a day for each kind of event: repeating it lifts nothing. A week halves what
   -- an event weighs, and after eight nothing is left to round to.
   with weights (event_type, weight) as (
-    values ('use', 1.0), ('view', 0.1), ('share', 3.0), ('install', 5.0), ('fork', 4.0), ('favorite', 2.0)
+    values ('use', 1.0::float8), ('view', 0.1), ('share', 3), ('install', 5), ('fork', 4),
+      ('favorite', 2)
   ), people as (
     select e.agent_id, e.event_type, e.created_at::date as day
     from public.agent_events as e
@@ -1132,10 +1133,9 @@ begin
     group by p.agent_id, p.event_type, p.day
   ), scores as (
     select d.agent_id,
-      round(sum(
-        d.people * w.weight
-          * 0.5 ^ (extract(epoch from now() - d.day) / extract(epoch from interval '7 days'))
-      )::numeric, 2) as score
+      -- In floating point: numeric powers take a hundred times as long.
+      round(sum(d.people * w.weight * power(0.5::float8, (now()::date - d.day) / 7.0))::numeric, 2)
+        as score
     from days as d
       join weights as w on w.event_type = d.event_type
     group by d.agent_id
