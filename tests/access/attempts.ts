@@ -54,7 +54,7 @@ async function tryWrite(
 ): Promise<string> {
   const stored = world.kestrel.rows.get(relation.name)!;
   const kinds = samples(
-    question.command === 'insert' ? stored.filter((row) => row.kind !== 'deleted') : stored,
+    question.command.startsWith('insert') ? stored.filter((row) => row.kind !== 'deleted') : stored,
     world.ownerOf(caller),
   );
   // Without a grant no row is looked at.
@@ -140,7 +140,10 @@ function samples(rows: Row[], me: string | undefined): Row[] {
   return [...new Map(rows.map((row) => [wordOf(row, me), row])).values()];
 }
 
-/** The request that writes one row: an insert copies it, an update writes what stands there already. */
+/**
+ * The request that writes one row: an insert copies it, an update writes what stands there already. A
+ * column that the command names is what it is about: kept in the copy, changed by the update.
+ */
 function writeOf(
   world: World,
   question: Question,
@@ -153,8 +156,11 @@ function writeOf(
     .join('&');
   const [command, column] = question.command.split(' ');
   switch (command) {
-    case 'insert':
-      return ['POST', `/${relation.name}`, copyOf(world, world.kestrel, row, caller)];
+    case 'insert': {
+      const copy = copyOf(world, world.kestrel, row, caller);
+      const kept = column ? { [column]: row.values[column] } : {};
+      return ['POST', `/${relation.name}`, { ...copy, ...kept }];
+    }
     case 'update': {
       const columns = column ? [column] : writtenColumns(relation);
       const valueOf = (name: string): unknown =>

@@ -28,21 +28,33 @@ type Policy = {
 export const EQUIVALENT: Record<string, string> = {
   'agents_update_editor with check (true)':
     'of what it reads only visibility can be written, and a trigger refuses the same',
-  'conversations_insert_own with check (true)':
-    'user_id cannot be written: it is always the caller',
+  ...Object.fromEntries(
+    ['collections', 'conversations', 'favorites', 'review_reports'].map((table) => [
+      `${table}_insert_own with check (true)`,
+      'user_id cannot be written: it is always the caller',
+    ]),
+  ),
   ...Object.fromEntries(
     [
-      ...['agent_parameters', 'agent_tags', 'execution_approvals', 'execution_artifacts'],
-      ...['execution_events', 'execution_logs', 'execution_steps', 'messages', 'schedule_runs'],
-      ...['team_agents', 'workflow_versions'],
+      ...['agent_parameters', 'agent_tags', 'collection_items', 'eval_results', 'eval_test_cases'],
+      ...['execution_approvals', 'execution_artifacts', 'execution_events', 'execution_logs'],
+      ...['execution_steps', 'messages', 'schedule_runs', 'team_agents', 'workflow_versions'],
     ].flatMap((table) =>
-      ['dropped', 'using (true)'].map((how) => [
-        `${table}_select_scope ${how}`,
+      anyhow(
+        `${table}_select_scope`,
         'the row above, without which none of these is seen, has the same scope',
-      ]),
+      ),
     ),
   ),
+  ...Object.fromEntries([
+    ...anyhow('collections_select_scope', 'the other policy asks for the scopes as well'),
+    ...anyhow('review_reports_update_scope', 'only moderators update, and no key is one'),
+  ]),
 };
+
+function anyhow(policy: string, why: string): [mutant: string, why: string][] {
+  return ['dropped', 'using (true)'].map((how) => [`${policy} ${how}`, why]);
+}
 
 /** Every policy dropped, opened and left without its check; every table without its rules, and granted. */
 export async function mutantsOf(world: World): Promise<Mutant[]> {

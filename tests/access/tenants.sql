@@ -313,11 +313,17 @@ begin
     returning id into v_purchase;
     update public.purchases set status = 'paid' where id = v_purchase;
   end loop;
+  -- Members do not review what their organization makes; the admin did so before joining.
+  delete from public.organization_members
+  where organization_id = v_organization and user_id = v_admin;
   insert into public.agent_reviews (
-    agent_id, user_id, rating, title, body, is_hidden, author_reply, author_replied_at)
-  select access.agent(tenant, 'listed'), access.person(tenant, r.who), 5, r.mark, r.mark, r.is_hidden,
-    r.mark, now()
-  from (values ('use', tenant, false), ('edit', v_secret, true)) as r (who, mark, is_hidden);
+    agent_id, user_id, organization_id, rating, title, body, is_hidden, author_reply, author_replied_at)
+  select access.agent(tenant, 'listed'), access.person(tenant, r.who),
+    tests.personal_organization(access.person(tenant, r.who)), 5, r.mark, r.mark, r.is_hidden, r.mark,
+    now()
+  from (values ('use', tenant, false), ('admin', tenant, false), ('edit', v_secret, true))
+    as r (who, mark, is_hidden);
+  perform tests.add_member(v_organization, v_admin, 'admin');
   foreach v_who in array '{owner,member,admin,use}'::text[] loop
     v_person := access.person(tenant, v_who);
     insert into public.favorites (user_id, agent_id) values (v_person, access.agent(tenant, 'public'));
