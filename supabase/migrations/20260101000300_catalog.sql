@@ -172,7 +172,8 @@ create index marketplace_listings_facets_idx on public.marketplace_listings
   where is_live;
 create index marketplace_listings_industry_id_idx on public.marketplace_listings (industry_id)
   where industry_id is not null;
-create index marketplace_listings_live_revision_id_idx on public.marketplace_listings (live_revision_id)
+create index marketplace_listings_live_revision_id_idx
+  on public.marketplace_listings (live_revision_id)
   where live_revision_id is not null;
 
 create function private.tg_marketplace_listings__guard() returns trigger
@@ -800,7 +801,8 @@ begin
         price_usd = new.price_usd
       where l.id = new.listing_id;
       perform private.notify_admins(new.organization_id, 'listing.approved', v_payload);
-      perform private.notify_admins(i.organization_id, 'install.update_available', v_payload - 'notes')
+      perform private.notify_admins(
+        i.organization_id, 'install.update_available', v_payload - 'notes')
       from public.marketplace_installs as i
       where i.listing_id = new.listing_id
         and i.uninstalled_at is null
@@ -924,8 +926,10 @@ create policy agent_events_select_scope on public.agent_events as restrictive
 
 comment on table public.agent_events is
   E'What others did with an agent: use, view, share, install, fork, favorite.\nAdmins of the agent''s organization read it; newest first is order=id.desc. Kept for 12 months. record_agent_event() adds views and shares, the rest follows what happens.';
-comment on column public.agent_events.user_id is 'Null: somebody who was not signed in, or whose account is gone.';
-comment on column public.agent_events.ip_address is 'Without its last part: a network of 256 addresses, or a /48.';
+comment on column public.agent_events.user_id is
+  'Null: somebody who was not signed in, or whose account is gone.';
+comment on column public.agent_events.ip_address is
+  'Without its last part: a network of 256 addresses, or a /48.';
 
 create function private.archive_agent_events(partition regclass) returns void
 language plpgsql
@@ -1325,16 +1329,19 @@ alter table public.marketplace_installs enable row level security;
 -- An organization's installs, newest first.
 create index marketplace_installs_organization_id_idx
   on public.marketplace_installs (organization_id, id desc);
-create unique index a_listing_is_installed_once on public.marketplace_installs (listing_id, organization_id)
+create unique index a_listing_is_installed_once
+  on public.marketplace_installs (listing_id, organization_id)
   where uninstalled_at is null;
 -- Who has it, and who ever had it.
 create index marketplace_installs_listing_id_idx
   on public.marketplace_installs (listing_id, organization_id)
   where listing_id is not null;
 -- Of what an agent is the copy: asked by every run.
-create unique index an_agent_is_the_copy_of_one_listing on public.marketplace_installs (cloned_agent_id)
+create unique index an_agent_is_the_copy_of_one_listing
+  on public.marketplace_installs (cloned_agent_id)
   where cloned_agent_id is not null;
-create index marketplace_installs_agent_version_id_idx on public.marketplace_installs (agent_version_id)
+create index marketplace_installs_agent_version_id_idx
+  on public.marketplace_installs (agent_version_id)
   where agent_version_id is not null;
 create index marketplace_installs_installed_by_id_idx on public.marketplace_installs (installed_by_id)
   where installed_by_id is not null;
@@ -1372,7 +1379,8 @@ declare
 begin
   -- A listing that is gone took its agent's counters along.
   if v_agent_id is not null then
-    perform private.add_agent_delta(v_agent_id, 'install_count', case tg_op when 'INSERT' then 1 else -1 end);
+    perform private.add_agent_delta(
+      v_agent_id, 'install_count', case tg_op when 'INSERT' then 1 else -1 end);
   end if;
   if tg_op = 'INSERT' then
     perform private.log_agent_event(v_agent_id, 'install', new.installed_by_id);
@@ -1663,7 +1671,8 @@ create trigger _500_notify after insert or update of is_hidden, author_reply on 
 
 -- NOTE: is_hidden is the moderators', see the guard; replies come from reply_to_review().
 grant select on public.agent_reviews to anon, authenticated;
-grant insert (agent_id, organization_id, rating, title, body) on public.agent_reviews to authenticated;
+grant insert (agent_id, organization_id, rating, title, body) on public.agent_reviews
+  to authenticated;
 grant update (rating, title, body, is_hidden) on public.agent_reviews to authenticated;
 grant delete on public.agent_reviews to authenticated;
 
@@ -1791,9 +1800,13 @@ set search_path = ''
 as $$
 begin
   new.decided_at := case when new.status <> 'open' then now() end;
-  new.decided_by_id := case when new.status <> 'open' then coalesce(auth.uid(), new.decided_by_id) end;
+  new.decided_by_id := case
+    when new.status <> 'open' then coalesce(auth.uid(), new.decided_by_id)
+  end;
   if new.status = 'upheld' then
-    update public.agent_reviews as r set is_hidden = true where r.id = new.review_id and not r.is_hidden;
+    update public.agent_reviews as r
+    set is_hidden = true
+    where r.id = new.review_id and not r.is_hidden;
   end if;
   return new;
 end
@@ -2287,8 +2300,8 @@ end
 $$;
 comment on function private.require_moderator() is 'Refuses everyone but superusers.';
 
-create function private.waiting_revision(revision_id uuid) returns public.listing_revisions
-language plpgsql volatile
+create function private.moderated_revision(revision_id uuid) returns public.listing_revisions
+language plpgsql stable
 set search_path = ''
 as $$
 declare
@@ -2297,7 +2310,7 @@ begin
   perform private.require_moderator();
   select * into v_revision
   from public.listing_revisions as r
-  where r.id = waiting_revision.revision_id;
+  where r.id = moderated_revision.revision_id;
   if not found then
     raise sqlstate 'PT404' using
       message = 'There is no such revision.',
@@ -2307,15 +2320,15 @@ begin
   return v_revision;
 end
 $$;
-comment on function private.waiting_revision(uuid) is
+comment on function private.moderated_revision(uuid) is
   'The revision, for moderators.';
 
 create function private.inspect_revision(revision_id uuid) returns public.agent_versions
-language plpgsql volatile security definer
+language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
-  v_revision public.listing_revisions := private.waiting_revision(inspect_revision.revision_id);
+  v_revision public.listing_revisions := private.moderated_revision(inspect_revision.revision_id);
   v_version public.agent_versions;
 begin
   select * into v_version
@@ -2327,7 +2340,7 @@ $$;
 grant execute on function private.inspect_revision(uuid) to authenticated;
 
 create function public.inspect_revision(revision_id uuid) returns public.agent_versions
-language sql volatile
+language sql stable
 set search_path = ''
 as $$
   select private.inspect_revision(revision_id)
@@ -2342,7 +2355,7 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
-  v_revision public.listing_revisions := private.waiting_revision(review_listing.revision_id);
+  v_revision public.listing_revisions := private.moderated_revision(review_listing.revision_id);
 begin
   -- In the order in which publishers lock, who may withdraw it at this moment.
   perform from public.marketplace_listings as l where l.id = v_revision.listing_id for no key update;
@@ -2920,7 +2933,8 @@ as $$
 declare
   v_parts jsonb;
 begin
-  v_parts := convert_from(decode(translate(read_listing_cursor.after, '-_', '+/'), 'base64'), 'UTF8')::jsonb;
+  v_parts := convert_from(
+    decode(translate(read_listing_cursor.after, '-_', '+/'), 'base64'), 'UTF8')::jsonb;
   value := v_parts ->> 1;
   id := (v_parts ->> 2)::uuid;
   if v_parts ->> 0 = read_listing_cursor.sort
@@ -3088,7 +3102,8 @@ set search_path = ''
 as $$
   select *
   from private.search_listings(
-    query, category, industry_id, tags, pricing, max_price, min_rating, verified, sort, after, page_size)
+    query, category, industry_id, tags, pricing, max_price, min_rating, verified, sort, after,
+    page_size)
 $$;
 comment on function public.search_listings(
   text, text, uuid, text[], text[], numeric, numeric, boolean, text, text, integer) is

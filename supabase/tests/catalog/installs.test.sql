@@ -1,6 +1,6 @@
 -- Installing: a copy of one's own, what it costs, what stays one's own, and whose runs count.
 begin;
-select plan(47);
+select plan(48);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ines') as ines, tests.create_user('mia') as mia,
@@ -189,6 +189,8 @@ select public.delete_agent(cloned_agent_id) from again;
 select isnt((select i.uninstalled_at from public.marketplace_installs as i, again where i.id = again.id), null,
   'deleting the copy ends the install too');
 select tests.sign_out();
+select is(tests.code_of('update public.marketplace_installs set uninstalled_at = null'), 'install_ended',
+  'no hand brings an ended install back');
 delete from public.agents as a using original where a.id = original.agent_id;
 select is((select count(*) from public.marketplace_installs where listing_id is null), 2::bigint,
   'installs outlive what the publisher purged');
