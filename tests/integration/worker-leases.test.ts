@@ -16,10 +16,10 @@ afterAll(() => server?.stop());
 
 const environment = () => ({ OPENAI_COMPATIBLE_BASE_URL: server.url });
 
-/** An answer of ten seconds, in words that can be recognised on the way. */
+/** An answer of a minute, which no test waits for, in words that can be recognised on the way. */
 const slow: Answer = {
   kind: 'stream',
-  chunks: Array.from({ length: 100 }, (_, index) => `word${index} `),
+  chunks: Array.from({ length: 600 }, (_, index) => `word${index} `),
   pauseMs: 100,
 };
 /** An answer that begins and never ends. */

@@ -339,8 +339,14 @@ export class WorkerProcess {
   }
 
   /** Waits until the worker logs a message. */
-  async saying(message: string): Promise<void> {
-    while (!this.output.some((line) => line.includes(`"message":"${message}"`))) await delay(20);
+  async saying(message: string, withinMs = 30_000): Promise<void> {
+    const deadline = Date.now() + withinMs;
+    while (!this.output.some((line) => line.includes(`"message":"${message}"`))) {
+      if (Date.now() > deadline) {
+        throw new Error(`The worker never said "${message}":\n${this.output.join('\n')}`);
+      }
+      await delay(20);
+    }
   }
 
   /** Sends a signal and waits until the process is gone. */
