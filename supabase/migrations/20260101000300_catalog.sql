@@ -2818,20 +2818,6 @@ create trigger _700_learn_words
   for each row when (new.is_live and (not old.is_live or new.search <> old.search))
   execute function private.tg_marketplace_listings__learn_words();
 
-create function private.forget_listing_words() returns void
-language sql volatile
-set search_path = ''
-as $$
-  delete from private.listing_vocabulary as w
-  where not exists (
-    select from public.marketplace_listings as l
-    where l.is_live and l.search @@ plainto_tsquery('private.listing_words', w.word))
-$$;
-comment on function private.forget_listing_words() is
-  'Upkeep: words of listings that are gone.';
-insert into private.upkeep_tasks (name, task, every)
-values ('forget listing words', 'private.forget_listing_words()', interval '1 day');
-
 create function private.finds_listing(query tsquery) returns boolean
 language plpgsql stable
 set search_path = ''
@@ -2845,6 +2831,18 @@ begin
 end
 $$;
 comment on function private.finds_listing(tsquery) is 'Whether any live listing has these words.';
+
+create function private.forget_listing_words() returns void
+language sql volatile
+set search_path = ''
+as $$
+  delete from private.listing_vocabulary as w
+  where not private.finds_listing(plainto_tsquery('private.listing_words', w.word))
+$$;
+comment on function private.forget_listing_words() is
+  'Upkeep: words of listings that are gone.';
+insert into private.upkeep_tasks (name, task, every)
+values ('forget listing words', 'private.forget_listing_words()', interval '1 day');
 
 create function private.listing_query(query text) returns tsquery
 language plpgsql stable
