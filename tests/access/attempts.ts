@@ -195,7 +195,7 @@ const COPIES: Record<
   string,
   (of: { world: World; tenant: Tenant; theirs: Tenant; caller: CallerName }) => object
 > = {
-  agent_memories: () => ({ embedding: null, embedding_model: null }),
+  agent_memories: () => ({ memory_type: 'task', embedding: null, embedding_model: null }),
   agent_reviews: ({ world, theirs, caller }) => ({
     agent_id: agent(theirs, 'listed'),
     organization_id: world.organizationOf(caller),

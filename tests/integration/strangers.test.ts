@@ -9,7 +9,7 @@ import { type Row, type World, createWorld } from '../access/tenants.ts';
 /**
  * What strangers try: every table and function of the API, with tokens that are not ours and by every way
  * around a rule that REST has. Nothing is rolled back here; at the end kestrel is what it was, and not one
- * answer held a byte of its secrets (`ask` and `askAs` throw).
+ * answer held a byte of its secrets (`ask` throws).
  */
 const world = await createWorld();
 const { relations, routines, foreignKeys } = world.catalogue;
@@ -284,7 +284,7 @@ describe('an API key', () => {
       const headers = await world.headersOf('key', [`${resource}:read`]);
       const readable = new Set<string>();
       for (const { name } of relations) {
-        const { text } = await askAs('key', { method: 'GET', path: `/${name}?limit=1`, headers });
+        const { text } = await askAsKey({ method: 'GET', path: `/${name}?limit=1`, headers });
         if (text.startsWith('[') && text !== '[]') readable.add(name);
       }
       await Promise.all(
@@ -293,7 +293,7 @@ describe('an API key', () => {
             .filter((one) => !readable.has(targetOf(one)))
             .map(async (one) => {
               const path = `/${name}?select=embedded:${one}(*)`;
-              const { text } = await askAs('key', { method: 'GET', path, headers });
+              const { text } = await askAsKey({ method: 'GET', path, headers });
               if (!text.startsWith('[')) return;
               const rows = JSON.parse(text) as { embedded: unknown[] | object | null }[];
               const shown = rows.filter(({ embedded }) => embedded && Object.keys(embedded).length);
@@ -315,7 +315,7 @@ describe('an API key', () => {
           and user_id = ${world.personId('kestrel-admin')}`,
     };
     const headers = await world.headersOf('key', ['agents:read']);
-    const try_ = (): Promise<Answer> => askAs('key', { method: 'GET', path: '/agents', headers });
+    const try_ = (): Promise<Answer> => askAsKey({ method: 'GET', path: '/agents', headers });
     expect((await try_()).status).toBe(200);
     for (const [code, end] of Object.entries(endings)) {
       await end;
@@ -335,8 +335,8 @@ function ask(request: Request): Promise<Answer> {
   return send(world, request, 'zqkestrel');
 }
 
-/** A request of one of kestrel's people; throws when a secret of walrus comes back. */
-function askAs(_: 'key', request: Request): Promise<Answer> {
+/** A request with a key of kestrel's; throws when a secret of walrus comes back. */
+function askAsKey(request: Request): Promise<Answer> {
   return send(world, request, 'zqwalrus');
 }
 
