@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { generateKey } from 'openpgp';
 import postgres from 'postgres';
 
@@ -316,7 +317,7 @@ export class WorkerProcess {
 
   private constructor(environment: Record<string, string>) {
     this.#child = spawn(process.execPath, ['src/worker/worker.ts'], {
-      cwd: new URL('../..', import.meta.url).pathname,
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
       env: { PATH: process.env.PATH, WORKER_RETRY_MS: '200', ...environment },
       // By the channel it notices when the test run dies, and goes too.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
