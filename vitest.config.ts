@@ -8,8 +8,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default'],
-    // Most files wait for the database, a worker or a clock: more of them than cores keeps both busy.
-    maxWorkers: 3,
     projects: [
       {
         extends: true,
