@@ -1,13 +1,8 @@
 import { introspect } from '@supabase/postgrest-typegen/introspection';
 import { generateTypescript, sortGeneratorMetadata } from '@supabase/postgrest-typegen/generation';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Kysely, PostgresDialect as KyselyPostgresDialect } from 'kysely';
 import { generate, getDialect } from 'kysely-codegen';
 import pg from 'pg';
-import { freePorts } from './ports.ts';
-import { startStack } from './stack.ts';
 
 /**
  * The two files of types that are generated from a migrated database, as path and text: `public` as
@@ -34,24 +29,5 @@ export async function generateTypes(databaseUrl: string): Promise<Record<string,
     };
   } finally {
     await pool.end();
-  }
-}
-
-/** `npm run types`: writes the files from a database that is migrated for the purpose. */
-if (import.meta.main) {
-  const dataDir = await mkdtemp(join(tmpdir(), 'agentry-types-'));
-  const [api, db, studio, mail] = await freePorts(4);
-  const stack = await startStack({
-    dataDir,
-    ports: { api: api!, db: db!, studio: studio!, mail: mail! },
-  });
-  try {
-    for (const [path, text] of Object.entries(await generateTypes(stack.databaseUrl))) {
-      await writeFile(path, text);
-      console.log(`wrote ${path}`);
-    }
-  } finally {
-    await stack.stop();
-    await rm(dataDir, { recursive: true, force: true });
   }
 }
