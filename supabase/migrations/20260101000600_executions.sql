@@ -1503,32 +1503,42 @@ end
 $$;
 comment on function private.release_execution(uuid, bigint) is 'Hands a run back, to be claimed by another worker at once.';
 
+create view private.lost_leases with (security_invoker = true) as
+select q.execution_id, q.organization_id, q.worker,
+  q.deadline_at + interval '5 seconds' < now() as is_overdue
+from private.execution_queue as q
+where q.fencing_token is not null
+  and (q.lease_expires_at < now() or q.deadline_at + interval '5 seconds' < now());
+comment on view private.lost_leases is
+  'Runs whose worker is lost: it renews the lease no more, or never ends (is_overdue).';
+
 create function private.reap_executions() returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_lost_ids uuid[] := array(
-    select q.execution_id
-    from private.execution_queue as q
-      join public.executions as e on e.id = q.execution_id
-    where q.fencing_token is not null
-      and (q.lease_expires_at < now() or q.deadline_at + interval '5 seconds' < now())
-    limit 100
-    for update of q skip locked
-    for no key update of e skip locked);
+  -- The runs alone: a row of the queue that stayed locked when its run is passed over would keep
+  -- whoever holds the run from ending it, while lock_ends() waits for what they hold.
+  v_execution_ids uuid[] := array(
+    select e.id
+    from public.executions as e
+    where e.id in (select l.execution_id from private.lost_leases as l limit 100)
+    for no key update skip locked);
   v_lost record;
+  v_count integer := 0;
 begin
-  perform private.lock_ends(v_lost_ids);
-  -- In the order of organizations, because each end is booked on its organization's totals.
+  perform private.lock_ends(v_execution_ids);
+  -- Asked again, since a worker may have renewed its lease before the run was locked. In the order of
+  -- organizations, because each end is booked on its organization's totals.
   for v_lost in
-    select q.execution_id, q.worker, q.deadline_at + interval '5 seconds' < now() as is_overdue,
-      e.attempt, e.max_attempts
-    from private.execution_queue as q
-      join public.executions as e on e.id = q.execution_id
-    where q.execution_id = any (v_lost_ids)
-    order by q.organization_id, q.execution_id
+    select l.*, e.attempt, e.max_attempts
+    from private.lost_leases as l
+      join public.executions as e on e.id = l.execution_id
+    where l.execution_id = any (v_execution_ids)
+    order by l.organization_id, l.execution_id
+    for update of l skip locked
   loop
+    v_count := v_count + 1;
     if v_lost.is_overdue then
       -- A worker that renews its lease but never ends, or was lost on the last metre.
       perform private.add_log(v_lost.execution_id, 'error', 'The run took longer than it may.');
@@ -1553,7 +1563,7 @@ begin
       where e.id = v_lost.execution_id;
     end if;
   end loop;
-  return cardinality(v_lost_ids);
+  return v_count;
 end
 $$;
 comment on function private.reap_executions() is

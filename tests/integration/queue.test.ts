@@ -131,6 +131,24 @@ it('a dead worker’s run is taken over, and its late result is refused', async 
   await Promise.all([dead!.end(), heir!.end()]);
 });
 
+it('the reaper holds nothing of a run that somebody else is changing', async () => {
+  await enqueue(1);
+  const [person, reaper] = connections(2);
+  const { runId } = (await claim(sql, 'lost'))!;
+  await sql`update private.execution_queue set lease_expires_at = now()`;
+  await person!.begin(async (change) => {
+    await change`select from public.executions where id = ${runId} for no key update`;
+    await reaper!.begin(async (reaping) => {
+      expect(await reaping`select private.reap_executions() as lost`).toEqual([{ lost: 0 }]);
+      // Fails when it has to wait for the reaper's transaction.
+      await change`set local lock_timeout = '1s'`;
+      await change`update public.executions set status = 'cancelled' where id = ${runId}`;
+    });
+  });
+  expect(await statuses()).toEqual({ cancelled: 1 });
+  await Promise.all([person!.end(), reaper!.end()]);
+});
+
 it('cancelling and completing at the same moment: one of them wins, and both agree on which', async () => {
   await enqueue(50);
   const [worker, person] = connections(2);

@@ -1312,6 +1312,13 @@ export interface PrivateListingVocabulary {
   word: string;
 }
 
+export interface PrivateLostLeases {
+  execution_id: string | null;
+  is_overdue: boolean | null;
+  organization_id: string | null;
+  worker: string | null;
+}
+
 export interface PrivateMessagesByPerson {
   attachments: Json | null;
   content: string | null;
@@ -1843,6 +1850,7 @@ export interface DB {
   "private.idempotency_keys": PrivateIdempotencyKeys;
   "private.integration_credentials": PrivateIntegrationCredentials;
   "private.listing_vocabulary": PrivateListingVocabulary;
+  "private.lost_leases": PrivateLostLeases;
   "private.messages_by_person": PrivateMessagesByPerson;
   "private.organization_invitation_tokens": PrivateOrganizationInvitationTokens;
   "private.partition_clock": PrivatePartitionClock;
