@@ -8,6 +8,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default'],
+    maxWorkers: 3,
     projects: [
       {
         extends: true,

@@ -1,22 +1,25 @@
 import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 /**
- * `npm test`: everything that must hold before a change lands. Static checks run beside the tests, the
- * browser journeys after them, since both want the machine to themselves. What a part prints is shown
- * when it ends, whole if it failed; the last line is `N passed, N failed`, counting each static check
- * as one test. Arguments are handed to vitest and leave the rest out: `npm test -- tests/unit`.
+ * `npm test`: everything that must hold before a change lands. Static checks run beside the build and
+ * the tests, the browser journeys after them, since they want the machine to themselves. A part that
+ * failed shows the failures that its report names, or else whatever it printed; the last line is
+ * `N passed, N failed`, counting each static check as one test. Arguments are handed to vitest and leave
+ * the rest out: `npm test -- tests/unit`.
  */
-type Outcome = { passed: number; failed: number };
+type Outcome = { passed: number; failed: number; failures: string[] };
 type Part = { name: string; command: string[]; report?: (text: string) => Outcome };
 
 const scratch = mkdtempSync(join(tmpdir(), 'agentry-test-'));
 const filters = process.argv.slice(2);
 
+const build: Part = { name: 'build', command: ['node', 'src/stack/build.ts'] };
+/** Of what the build generates, too. */
+const types: Part = { name: 'types', command: ['svelte-check', '--tsgo', '--output', 'human'] };
 const checks: Part[] = [
-  { name: 'types', command: ['svelte-check', '--threshold', 'error', '--output', 'human'] },
   { name: 'formatter', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
   { name: 'linter', command: ['eslint', '.'] },
   { name: 'migrations', command: ['squawk', ...globSync('supabase/migrations/*.sql')] },
@@ -24,12 +27,18 @@ const checks: Part[] = [
 const tests: Part = {
   name: 'tests',
   command: [
-    ...['vitest', 'run', '--reporter=default', '--reporter=json'],
-    ...[`--outputFile=${join(scratch, 'vitest.json')}`, ...filters],
+    ...['vitest', 'run', '--reporter=json', `--outputFile=${join(scratch, 'tests.json')}`],
+    ...filters,
   ],
   report: (text) => {
-    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(text);
-    return { passed: numPassedTests, failed: Math.max(numFailedTests, numFailedTestSuites) };
+    const report = JSON.parse(text) as VitestReport;
+    const failures = report.testResults.flatMap(({ name, message, assertionResults }) => {
+      const tests = assertionResults.filter(({ status }) => status === 'failed');
+      const file = relative('.', name);
+      if (tests.length === 0 && message) return [`${file}\n${message}`];
+      return tests.map((test) => [`${file}: ${test.fullName}`, ...test.failureMessages].join('\n'));
+    });
+    return { passed: report.numPassedTests, failed: failures.length, failures };
   },
 };
 const journeys: Part = {
@@ -37,20 +46,32 @@ const journeys: Part = {
   command: ['playwright', 'test', '--reporter=line,json'],
   report: (text) => {
     const { stats, errors } = JSON.parse(text);
-    return { passed: stats.expected, failed: stats.unexpected + stats.flaky + errors.length };
+    const failed = stats.unexpected + stats.flaky + errors.length;
+    return { passed: stats.expected, failed, failures: [] };
   },
+};
+
+/** What is read of vitest's JSON report. */
+type VitestReport = {
+  numPassedTests: number;
+  testResults: {
+    name: string;
+    message: string;
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+  }[];
 };
 
 const outcomes: Outcome[] = [];
 try {
   if (filters.length > 0) outcomes.push(await run(tests));
   else {
-    outcomes.push(await run({ name: 'build', command: ['node', 'src/stack/build.ts'] }));
     const checking = checks.reduce(
       async (before, check) => [...(await before), await run(check)],
       Promise.resolve<Outcome[]>([]),
     );
-    outcomes.push(await run(tests), ...(await checking), await run(journeys));
+    outcomes.push(await run(build));
+    const typing = run(types);
+    outcomes.push(await run(tests), await typing, ...(await checking), await run(journeys));
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
@@ -76,26 +97,27 @@ async function run({ name, command, report }: Part): Promise<Outcome> {
   child.stdout.on('data', (chunk) => printed.push(chunk));
   child.stderr.on('data', (chunk) => printed.push(chunk));
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  const outcome = count(name, code, report);
+  const outcome = outcomeOf(name, code, report);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const verdict = outcome.failed === 0 ? 'ok' : 'FAILED';
   console.log(
     `${verdict} ${name}: ${outcome.passed} passed, ${outcome.failed} failed (${seconds} s)`,
   );
-  if (outcome.failed > 0) console.log(Buffer.concat(printed).toString());
+  if (outcome.failed > 0) {
+    const { failures } = outcome;
+    console.log(failures.length > 0 ? failures.join('\n\n') : Buffer.concat(printed).toString());
+  }
   return outcome;
 }
 
-function count(name: string, code: number | null, report?: Part['report']): Outcome {
-  const ownVerdict = code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
-  if (!report) return ownVerdict;
+function outcomeOf(name: string, code: number | null, report?: Part['report']): Outcome {
+  const passed = code === 0;
+  if (!report) return { passed: Number(passed), failed: Number(!passed), failures: [] };
   try {
-    const outcome = report(
-      readFileSync(join(scratch, name === 'tests' ? 'vitest.json' : 'journeys.json'), 'utf8'),
-    );
+    const outcome = report(readFileSync(join(scratch, `${name}.json`), 'utf8'));
     // A runner may fail outside of any test, for example in its set-up.
-    return code === 0 ? outcome : { ...outcome, failed: Math.max(outcome.failed, 1) };
+    return passed || outcome.failed > 0 ? outcome : { ...outcome, failed: 1 };
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failed: 1, failures: [] };
   }
 }
