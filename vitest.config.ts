@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     maxWorkers: 3,
+    isolate: false,
     projects: [
       {
         extends: true,
