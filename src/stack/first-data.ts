@@ -1,19 +1,19 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { StackFailure } from './failure.ts';
 import { PROJECT } from './settings.ts';
 import type { Stack } from './stack.ts';
 
-const SEED = 'supabase/seed.sql';
+const SEEDS = 'supabase/seeds';
 
 /** The account that every embedded stack begins with; its password is random per installation. */
 export const DEMO_EMAIL = 'demo@example.com';
 
 /**
- * On the first start: the demo account, then supabase/seed.sql, which may rely on it. What was loaded is
- * noted where the Supabase CLI notes it (`supabase db push --include-seed`), in the seed's own
- * transaction, so that neither loads it again.
+ * On the first start: the demo account, then the files of supabase/seeds in order, which may rely on it.
+ * What was loaded is noted where the Supabase CLI notes it (`supabase db push --include-seed`), in the
+ * seeds' own transaction, so that neither loads it again.
  */
 export async function loadFirstData(stack: Stack, log: (line: string) => void): Promise<void> {
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
@@ -23,16 +23,20 @@ export async function loadFirstData(stack: Stack, log: (line: string) => void): 
         path text primary key,
         hash text not null
       )`;
-    const [loaded] = await sql`select from supabase_migrations.seed_files where path = ${SEED}`;
-    if (loaded) return;
+    const loaded = await sql<{ path: string }[]>`
+      select path from supabase_migrations.seed_files where path like ${`${SEEDS}/%`}`;
+    if (loaded.length > 0) return;
     log('loading reference and demo data');
     await createDemoAccount(stack);
-    const seed = await readFile(join(PROJECT, SEED), 'utf8');
+    const files = (await readdir(join(PROJECT, SEEDS))).filter((file) => file.endsWith('.sql'));
     await sql.begin(async (transaction) => {
-      await transaction.unsafe(seed);
-      await transaction`
-        insert into supabase_migrations.seed_files (path, hash)
-        values (${SEED}, encode(sha256(convert_to(${seed}, 'utf8')), 'hex'))`;
+      for (const file of files.sort()) {
+        const seed = await readFile(join(PROJECT, SEEDS, file), 'utf8');
+        await transaction.unsafe(seed);
+        await transaction`
+          insert into supabase_migrations.seed_files (path, hash)
+          values (${`${SEEDS}/${file}`}, encode(sha256(convert_to(${seed}, 'utf8')), 'hex'))`;
+      }
     });
   } finally {
     await sql.end();

@@ -1,24 +1,33 @@
 -- Demo data for the account demo@example.com, which `npm start` makes on the first start; without that
--- account nothing happens. Everything goes through the functions that people's own clicks go through,
--- as that person. The agents run on demo/echo, the offline model, so that no account with a provider is
--- needed; the runs queued here are carried out by the first worker.
+-- account nothing happens, and a second load changes nothing. Each file of this folder goes through the
+-- functions and grants that people's own clicks go through, as that person; where the operator of the
+-- platform acts, it says so. The agents run on demo/echo, the offline model, so that no account with a
+-- provider is needed; the runs queued here are carried out by the first worker.
+--
+-- First the agents, each with a published version.
 do $seed$
 declare
+  v_operator text := current_setting('role');
   v_user_id uuid := (select u.id from auth.users as u where u.email = 'demo@example.com');
-  v_organization_id uuid;
+  v_organization_id uuid := (
+    select m.organization_id
+    from public.organization_members as m
+      join public.organizations as o on o.id = m.organization_id
+    where m.user_id = v_user_id and o.is_personal);
   v_agent public.agents;
 begin
-  if v_user_id is null then
-    raise notice 'There is no account demo@example.com; no demo data is loaded.';
+  if v_organization_id is null or exists (
+    select from public.agents as a
+    where a.organization_id = v_organization_id and a.external_key like 'demo:%'
+  ) then
     return;
   end if;
   perform set_config(
-    'request.jwt.claims', jsonb_build_object('sub', v_user_id, 'role', 'authenticated')::text, true);
-  select m.organization_id into strict v_organization_id
-  from public.organization_members as m
-  where m.user_id = v_user_id and m.role = 'owner';
+      'request.jwt.claims', jsonb_build_object('sub', v_user_id, 'role', 'authenticated')::text, true),
+    set_config('role', 'authenticated', true);
 
-  perform from public.import_agents(v_organization_id, $documents$[
+  perform public.import_agent(v_organization_id, d.document)
+  from jsonb_array_elements($documents$[
     {
       "external_key": "demo:release-notes", "name": "Release notes writer", "icon": "scroll-text",
       "category": "Engineering", "tags": ["writing", "release"], "temperature": 0.4, "max_tokens": 1200,
@@ -96,6 +105,17 @@ begin
       ]
     },
     {
+      "external_key": "demo:writing-coach", "name": "Writing coach", "icon": "pen-line",
+      "category": "Writing", "tags": ["writing", "feedback", "coaching"], "temperature": 0.5, "max_tokens": 1200,
+      "memory_enabled": true, "memory_type": "hybrid",
+      "description": "Makes a text clearer with you, one change at a time, and remembers how you like to write.",
+      "system_prompt": "You coach people who write at work. Read the text as its audience would: {{audience}}.\n\nName the one change that helps the reader most, show it on a sentence of theirs, and stop. Keep their voice; never rewrite the whole text unless they ask for it.",
+      "user_prompt_template": "",
+      "parameters": [
+        {"name": "audience", "type": "string", "default_value": "a busy colleague from another team", "description": "Who will read the text"}
+      ]
+    },
+    {
       "external_key": "demo:needs-a-key", "name": "Research assistant", "icon": "telescope",
       "category": "Research", "tags": ["research"], "model": "openai/gpt-5-mini", "max_tokens": 3000,
       "description": "Runs on a provider's model: save a token OPENAI_API_KEY under Settings, Tokens, to use it.",
@@ -103,7 +123,8 @@ begin
       "user_prompt_template": "{{question}}",
       "parameters": [{"name": "question", "type": "text", "required": true}]
     }
-  ]$documents$::jsonb);
+  
+  ]$documents$) as d (document);
 
   for v_agent in
     select * from public.agents as a
@@ -121,21 +142,6 @@ begin
   returning * into v_agent;
   perform public.publish_agent_version(v_agent.id, changelog => 'Answers in the language of the ticket.');
 
-  perform public.run_agent(a.id, r.input)
-  from (
-    values
-      (1, 'demo:release-notes', '{"parameters": {"version": "2.4.0", "release date": "2026-11-20", "changes": "fix: the export no longer drops the last row\nfeat: runs can be cancelled from the list\nchore: bump dependencies"}}'::jsonb),
-      (2, 'demo:ticket-triage', '{"parameters": {"ticket": "I was charged twice this month and cannot find an invoice for either payment. Please help before Friday.", "paid plan": true}}'),
-      (3, 'demo:sql-reviewer', '{"parameters": {"migration": "alter table orders add column region text not null default ''eu'';\ncreate index on orders (region);", "rows": 40000000}}'),
-      (4, 'demo:meeting-brief', '{"parameters": {"goal": "Choose the billing provider", "minutes": 45}, "message": "Two offers are in; the contract of the present one ends in March."}'),
-      (5, 'demo:json-extractor', '{"parameters": {"text": "The workshop with Northwind moves to 3 December 2026."}}'),
-      (6, 'demo:translator', '{"parameters": {"text": "Der Vertrag läuft zum Monatsende aus.", "language": "English"}}'),
-      (7, 'demo:ticket-triage', '{"parameters": {"ticket": "Where do I change the colour of the charts?"}}'),
-      (8, 'demo:needs-a-key', '{"parameters": {"question": "Does spaced repetition help adults learn a language?"}}')
-  ) as r (place, external_key, input)
-    join public.agents as a on a.organization_id = v_organization_id and a.external_key = r.external_key
-  order by r.place;
-
-  perform set_config('request.jwt.claims', '', true);
+  perform set_config('role', v_operator, true), set_config('request.jwt.claims', '', true);
 end
 $seed$;
