@@ -61,7 +61,7 @@ begin
             'I do not want it to sound like an apology.']),
         (4, 'demo:writing-coach', null, '{}',
           array[
-            'I have to decline a meeting that my manager''s manager asked for. How do I say it in two sentences?',
+            'How do I decline a meeting with my manager''s manager in two sentences?',
             'The reason: it collides with the release, and the decision does not need me.'])
     ) as c (place, external_key, title, parameters, messages)
       join public.agents as a
