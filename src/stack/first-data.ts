@@ -23,9 +23,9 @@ export async function loadFirstData(stack: Stack, log: (line: string) => void): 
         path text primary key,
         hash text not null
       )`;
-    const loaded = await sql<{ path: string }[]>`
-      select path from supabase_migrations.seed_files where path like ${`${SEEDS}/%`}`;
-    if (loaded.length > 0) return;
+    const [loaded] = await sql`
+      select from supabase_migrations.seed_files where path like ${`${SEEDS}/%`} limit 1`;
+    if (loaded) return;
     log('loading reference and demo data');
     await createDemoAccount(stack);
     const files = (await readdir(join(PROJECT, SEEDS))).filter((file) => file.endsWith('.sql'));
