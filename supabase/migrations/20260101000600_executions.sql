@@ -230,8 +230,10 @@ create index executions_workflow_id_idx on public.executions (workflow_id, id de
 -- What answers in a conversation right now, and what waits for its turn.
 create index executions_live_conversation_id_idx on public.executions (conversation_id)
   where conversation_id is not null and status in ('pending', 'running', 'waiting');
--- One's own runs, newest first.
+-- One's own runs, newest first; and those of one status, without which the policy would go through all
+-- of them (2 ms instead of 4 s for somebody with 100,000).
 create index executions_user_id_idx on public.executions (user_id, id desc);
+create index executions_user_id_status_idx on public.executions (user_id, status, id desc);
 -- The runs that a run started.
 create index executions_parent_execution_id_idx on public.executions (parent_execution_id)
   where parent_execution_id is not null;
