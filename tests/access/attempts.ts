@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Column, Relation } from './catalogue.ts';
 import { CALLS } from './calls.ts';
+import { tryChannel, tryFiles } from './files.ts';
 import { type Answer, DONE, forbiddenTo, send } from './requests.ts';
 import { type CallerName, type Row, type Tenant, type World, keyText } from './tenants.ts';
+import { BESIDES, samples, words } from './words.ts';
 
 /** One line of the matrix, without its cells: what is tried, and the scopes that an API key needs for it. */
 export type Question = { subject: string; command: string; scopes: string[] };
@@ -18,6 +20,9 @@ export async function tryCell(
 ): Promise<string> {
   const { subject, command } = question;
   if (command === 'call') return tryCall(world, question, caller);
+  const [schema, name] = subject.split('.') as [string, string?];
+  if (schema === 'storage' && name) return tryFiles(world, name, command, caller);
+  if (schema === 'realtime' && name) return tryChannel(world, name, command, caller);
   const relation = world.catalogue.relation(subject);
   if (command === 'select') return trySelect(world, question, caller, relation);
   return tryWrite(world, question, caller, relation);
@@ -134,11 +139,6 @@ async function tryCall(world: World, question: Question, caller: CallerName): Pr
 }
 
 const isLiving = (row: Row): boolean => !BESIDES.includes(row.kind);
-
-/** One row for each word that a cell may have for this caller. */
-function samples(rows: Row[], me: string | undefined): Row[] {
-  return [...new Map(rows.map((row) => [wordOf(row, me), row])).values()];
-}
 
 /**
  * The request that writes one row: an insert copies it, an update writes what stands there already. A
@@ -300,56 +300,4 @@ async function request(
     prefer: `tx=rollback, return=minimal${method === 'POST' ? '' : ', count=exact'}`,
   };
   return send(world, { method, path, body, headers }, forbiddenTo(caller));
-}
-
-/** In words for which of the rows it worked, or, when for none, why not. */
-function words(
-  world: World,
-  caller: CallerName,
-  rows: Row[],
-  outcome: (row: Row) => string,
-): string {
-  const me = world.ownerOf(caller);
-  const counts = new Map<string, { done: number; all: number }>();
-  const refusals = new Set<string>();
-  for (const row of rows) {
-    const word = wordOf(row, me);
-    const count = counts.get(word) ?? { done: 0, all: 0 };
-    const code = outcome(row);
-    if (code === DONE) count.done += 1;
-    else refusals.add(code);
-    count.all += 1;
-    counts.set(word, count);
-  }
-  const worked = [...counts].filter(([, { done }]) => done > 0);
-  if (worked.length === 0) return [...refusals].sort().join(' ');
-  const tenants = [...counts].filter(([word]) => !BESIDES.includes(word));
-  const isAll = tenants.length > 0 && tenants.every(([, { done, all }]) => done === all);
-  const named = isAll ? worked.filter(([word]) => BESIDES.includes(word)) : worked;
-  return [
-    ...(isAll ? ['all'] : []),
-    ...named
-      .sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
-      .map(([word, { done, all }]) => (done === all ? word : `some ${word}`)),
-  ].join(', ');
-}
-
-/** What is not meant by 'all'. */
-const BESIDES = ['platform', 'deleted'];
-const ORDER = [
-  ...['public', 'listed', 'organization', 'shared', 'own', 'of own agents', 'draft', 'hidden'],
-  ...['private', 'owners', 'others', 'conversations'],
-  ...BESIDES,
-];
-
-function wordOf(row: Row, me: string | undefined): string {
-  const word = relationTo(row, me);
-  return row.sort === undefined ? word : `${word} ${row.sort}`;
-}
-
-function relationTo(row: Row, me: string | undefined): string {
-  if (BESIDES.includes(row.kind)) return row.kind;
-  if (me !== undefined && row.owner === me) return 'own';
-  if (me !== undefined && row.agentOwner === me) return 'of own agents';
-  return row.kind;
 }

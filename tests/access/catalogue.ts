@@ -42,6 +42,7 @@ export type Catalogue = {
   relations: Relation[];
   routines: Routine[];
   foreignKeys: ForeignKey[];
+  buckets: string[];
   relation: (name: string) => Relation;
 };
 
@@ -100,10 +101,12 @@ export async function readCatalogue(sql: postgres.Sql): Promise<Catalogue> {
     from pg_constraint as con
     where con.contype = 'f' and con.connamespace = 'public'::regnamespace and con.conparentid = 0
     order by con.conrelid::regclass::text, con.conname`;
+  const buckets = await sql<{ id: string }[]>`select id from storage.buckets order by id`;
   return {
     relations,
     routines,
     foreignKeys,
+    buckets: buckets.map(({ id }) => id),
     relation: (name) => {
       const found = relations.find((relation) => relation.name === name);
       if (!found) throw new Error(`there is no table ${name}`);

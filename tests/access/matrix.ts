@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Question } from './attempts.ts';
 import type { Catalogue, Relation } from './catalogue.ts';
+import { CHANNELS } from './files.ts';
 import { CALLERS, type CallerName } from './tenants.ts';
 
 const FILE = 'docs/access-matrix.md';
@@ -20,7 +21,9 @@ export type Grant = {
 
 export type Matrix = { lines: Line[]; grants: Grant[] };
 
-/** Reads docs/access-matrix.md: every table whose header begins with `table`, `function` or `grants on`. */
+const TRIED = ['table', 'bucket', 'channel', 'function'];
+
+/** Reads docs/access-matrix.md: every table whose header begins with one of these, or `grants on`. */
 export function readMatrix(): Matrix {
   const matrix: Matrix = { lines: [], grants: [] };
   let header: string[] = [];
@@ -47,8 +50,8 @@ export function readMatrix(): Matrix {
         insert: namesIn(field('insert')),
         update: namesIn(field('update')),
       });
-    } else if (header[0] === 'table' || header[0] === 'function') {
-      const commands = header[0] === 'table' ? field('command').split(', ') : ['call'];
+    } else if (TRIED.includes(header[0]!)) {
+      const commands = header[0] === 'function' ? ['call'] : field('command').split(', ');
       for (const command of commands) {
         matrix.lines.push({
           subject: fields[0]!,
@@ -94,14 +97,20 @@ export function grantsOf(catalogue: Catalogue): Grant[] {
 
 /** What the matrix must have lines for, as `subjectOf` names it. */
 export function subjectsOf(catalogue: Catalogue): string[] {
-  const commandsOn = (relation: Relation): string[] =>
-    relation.isView ? ['select'] : ['select', 'insert', 'update', 'delete'];
+  const commands = ['select', 'insert', 'update', 'delete'];
+  const commandsOn = (relation: Relation): string[] => (relation.isView ? ['select'] : commands);
   const names = [
     ...catalogue.relations.flatMap((relation) =>
       commandsOn(relation).map((command) => `${relation.name} ${command}`),
     ),
     ...catalogue.routines.map(({ name, computedOn }) =>
       computedOn === null ? `${name} call` : `${name} on ${computedOn} call`,
+    ),
+    ...catalogue.buckets.flatMap((bucket) =>
+      commands.map((command) => `storage.${bucket} ${command}`),
+    ),
+    ...CHANNELS.flatMap((channel) =>
+      ['select', 'insert'].map((command) => `realtime.${channel} ${command}`),
     ),
   ];
   return names.sort();

@@ -4,7 +4,8 @@ import type { Line, Matrix } from './matrix.ts';
 
 /** One way to break the rules of a table, and how to mend it again. */
 export type Mutant = {
-  table: string;
+  /** The lines of the matrix that it concerns: those of a table, a bucket or a channel. */
+  subject: string;
   /** The command whose cells should change. */
   command: string | undefined;
   name: string;
@@ -14,6 +15,7 @@ export type Mutant = {
 
 type Policy = {
   table: string;
+  subject: string;
   name: string;
   command: string;
   isPermissive: boolean;
@@ -56,11 +58,19 @@ function anyhow(policy: string, why: string): [mutant: string, why: string][] {
   return ['dropped', 'using (true)'].map((how) => [`${policy} ${how}`, why]);
 }
 
-/** Every policy dropped, opened and left without its check; every table without its rules, and granted. */
+/**
+ * Every policy dropped, opened and left without its check, those of files and channels as well; every table
+ * without its rules, and granted.
+ */
 export async function mutantsOf(world: World): Promise<Mutant[]> {
   const policies = await world.sql<Policy[]>`
     select
-      c.relname as table,
+      p.polrelid::regclass::text as table,
+      case n.nspname
+        when 'public' then c.relname
+        when 'storage' then 'storage.' || split_part(p.polname, '_', 2)
+        else 'realtime.execution'
+      end as subject,
       p.polname as name,
       case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' else 'delete' end
         as command,
@@ -77,15 +87,16 @@ export async function mutantsOf(world: World): Promise<Mutant[]> {
       ) as "readsWritable"
     from pg_policy as p
       join pg_class as c on c.oid = p.polrelid
-    where c.relnamespace = 'public'::regnamespace
-    order by c.relname, p.polname`;
+      join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname in ('public', 'storage', 'realtime')
+    order by n.nspname, c.relname, p.polname`;
   const tables = world.catalogue.relations.filter((relation) => !relation.isView);
   return [
     ...policies.flatMap((policy) => policyMutants(policy)),
     ...tables.flatMap(({ name, anon }): Mutant[] => {
       const commands = ['select', 'insert', 'update', 'delete'];
       const withheld = commands.filter((command) => !anon.includes(command)).join(', ');
-      const mutant = { table: name, command: undefined };
+      const mutant = { subject: name, command: undefined };
       return [
         {
           ...mutant,
@@ -105,9 +116,9 @@ export async function mutantsOf(world: World): Promise<Mutant[]> {
 }
 
 function policyMutants(policy: Policy): Mutant[] {
-  const { table, name, command, using, check } = policy;
-  const drop = `drop policy ${name} on public.${table}`;
-  const mutant = { table, command, undo: `${drop}; ${create(policy)}` };
+  const { table, subject, name, command, using, check } = policy;
+  const drop = `drop policy ${name} on ${table}`;
+  const mutant = { subject, command, undo: `${drop}; ${create(policy)}` };
   const mutants: Mutant[] = [
     { ...mutant, name: `${name} dropped`, apply: drop, undo: create(policy) },
   ];
@@ -125,7 +136,7 @@ function policyMutants(policy: Policy): Mutant[] {
 
 function create({ table, name, command, isPermissive, roles, using, check }: Policy): string {
   return [
-    `create policy ${name} on public.${table} as ${isPermissive ? 'permissive' : 'restrictive'}`,
+    `create policy ${name} on ${table} as ${isPermissive ? 'permissive' : 'restrictive'}`,
     `for ${command} to ${roles}`,
     using === null ? '' : `using (${using})`,
     check === null ? '' : `with check (${check})`,
@@ -133,7 +144,7 @@ function create({ table, name, command, isPermissive, roles, using, check }: Pol
 }
 
 /**
- * Breaks the rules as the mutant says, tries the lines of its table until one differs from the matrix,
+ * Breaks the rules as the mutant says, tries the lines of its subject until one differs from the matrix,
  * and mends them. Answers with that line; undefined when nobody noticed.
  */
 export async function killerOf(
@@ -153,9 +164,9 @@ export async function killerOf(
   }
 }
 
-/** The lines of its table, those of its command first. */
-function linesFor(matrix: Matrix, { table, command }: Mutant): Line[] {
-  const lines = matrix.lines.filter(({ subject }) => subject === table);
+/** The lines of its subject, those of its command first. */
+function linesFor(matrix: Matrix, { subject, command }: Mutant): Line[] {
+  const lines = matrix.lines.filter((line) => line.subject === subject);
   const isFirst = (line: Line): boolean => line.command.split(' ')[0] === command;
   return [...lines.filter(isFirst), ...lines.filter((line) => !isFirst(line))];
 }

@@ -119,6 +119,8 @@ begin
   values (
     v_id, mark || '.txt', 'text/plain', 1,
     agent.organization_id || '/' || v_id || '/' || mark || '.txt');
+  insert into storage.objects (bucket_id, name)
+  values ('artifacts', agent.organization_id || '/' || v_id || '/' || mark || '.txt');
   update public.executions as e
   set status = 'running', resource_usage = jsonb_build_object('note', mark)
   where e.id = v_id;
@@ -217,6 +219,12 @@ begin
       access.person(tenant, v_who), v_organization, v_secret || ' ' || v_who,
       rpad(v_secret, 12, 'x'), '{agents:read}');
   end loop;
+
+  insert into storage.objects (bucket_id, name)
+  select f.bucket, f.folder || '/' || v_secret || '.png'
+  from (values
+    ('avatars', v_owner), ('avatars', v_member), ('avatars', v_organization),
+    ('screenshots', v_organization)) as f (bucket, folder);
 
   -- Agents ------------------------------------------------------------------------------------------
   foreach v_who in array '{owner,member}'::text[] loop
@@ -428,6 +436,9 @@ begin
     insert into public.conversations (user_id, agent_id, title)
     values (v_person, v_agent.id, v_secret)
     returning id into v_conversation;
+    insert into storage.objects (bucket_id, name, owner_id)
+    values (
+      'attachments', v_organization || '/' || v_conversation || '/' || v_secret || '.txt', v_person);
     v_execution := access.add_run(v_secret, v_agent, v_person, v_conversation, 'failed');
     insert into public.messages (
       conversation_id, sender_type, content, attachments, execution_id, feedback, feedback_note)

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
-import { signToken } from '../../src/stack/jwt.ts';
+import { type Claims, signToken } from '../../src/stack/jwt.ts';
 import { createDatabase } from '../support/stack.ts';
 import { type Api, startApi } from './api.ts';
 import { type Catalogue, type Relation, readCatalogue } from './catalogue.ts';
@@ -53,12 +53,8 @@ const SCOPES = RESOURCES.flatMap((resource) =>
   ['read', 'write', 'run'].map((verb) => `${resource}:${verb}`),
 );
 
-/** A stored row, and what it is to the people of its tenant. */
-export type Row = {
-  relation: Relation;
-  /** Its primary key. */
-  key: Record<string, unknown>;
-  values: Record<string, unknown>;
+/** What a row is to the people of its tenant. */
+export type Standing = {
   /** The username of whoever it belongs to or made it. */
   owner: string | undefined;
   /** Whoever made the agent that a run or a share is of. */
@@ -67,6 +63,14 @@ export type Row = {
   kind: string;
   /** Where a table holds two sorts of rows with rules of their own: which this one is. */
   sort?: string;
+};
+
+/** A stored row, and what it is to the people of its tenant. */
+export type Row = Standing & {
+  relation: Relation;
+  /** Its primary key. */
+  key: Record<string, unknown>;
+  values: Record<string, unknown>;
 };
 
 /** A tenant's rows by table, with the platform's among them. */
@@ -88,6 +92,8 @@ export type World = {
   sessionId: string;
   /** How a caller introduces themselves; a key gets these scopes, or all others. */
   headersOf: (caller: CallerName, scopes: string[]) => Promise<Record<string, string>>;
+  /** What a caller's token says to parts of the API that know no API keys: who holds one is nobody there. */
+  claimsOf: (caller: CallerName) => Promise<Claims>;
   close: () => Promise<void>;
 };
 
@@ -140,17 +146,28 @@ export async function createWorld(): Promise<World> {
     if (caller === 'key' || caller === 'key without') {
       return { 'x-api-key': await createKey(userId, keyScopes(caller, scopes)) };
     }
+    return {
+      apikey: api.publishableKey,
+      authorization: `Bearer ${signToken(await signIn(userId), api.jwtSecret, 3600)}`,
+    };
+  }
+
+  async function signIn(userId: string): Promise<Claims> {
     const [session] = await sql`select tests.create_session(${userId}) as id`;
-    const claims = {
+    return {
       sub: userId,
       role: 'authenticated',
       aud: 'authenticated',
-      session_id: session!['id'],
+      session_id: String(session!['id']),
     };
-    return {
-      apikey: api.publishableKey,
-      authorization: `Bearer ${signToken(claims, api.jwtSecret, 3600)}`,
-    };
+  }
+
+  function claimsOf(caller: CallerName): Promise<Claims> {
+    const username = PEOPLE[caller];
+    if (caller === 'service_role') return Promise.resolve({ role: 'service_role' });
+    return username === undefined || caller === 'key' || caller === 'key without'
+      ? Promise.resolve({ role: 'anon' })
+      : signIn(people.get(username)!);
   }
 
   async function createKey(userId: string, scopes: string[]): Promise<string> {
@@ -176,6 +193,7 @@ export async function createWorld(): Promise<World> {
       OUTSIDERS.includes(caller) ? homes.get(PEOPLE[caller]!)! : kestrel.organizationId,
     sessionId: String(session!['id']),
     headersOf,
+    claimsOf,
     close: async () => {
       await api.stop();
       await sql.end();

@@ -15,7 +15,7 @@ const matrix = readMatrix();
 afterAll(() => world.close());
 
 describe('the matrix', () => {
-  it('has a line for every table, command and function, and for nothing else', () => {
+  it('has a line for every table, command, function, bucket and channel, and for nothing else', () => {
     const named = new Set(matrix.lines.map(subjectOf));
     expect([...named].sort()).toEqual(subjectsOf(world.catalogue));
   });
