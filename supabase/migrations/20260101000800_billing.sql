@@ -1,7 +1,7 @@
 -- migrate:up
 
--- Billing: what an organization may use (plans), what it pays for (subscriptions, invoices: Stripe's
--- word, told by events), and what it has used (usage_records: added up from facts that others keep).
+-- Billing: what an organization may use (plans), what it pays for (subscriptions, invoices, and the
+-- purchases of the catalog: Stripe's word, told by events), and what it has used (usage_records: added up from facts that others keep).
 
 -- ---------------------------------------------------------------------------------------------------
 -- plans: reference data. An organization that comes to a plan gets its limits; editing a plan changes
@@ -221,8 +221,8 @@ comment on table private.stripe_events is
 
 create table private.stripe_objects (
   id text primary key,
-  customer_id text not null,
-  kind text not null check (kind in ('customer', 'subscription', 'invoice')),
+  customer_id text,
+  kind text not null check (kind in ('customer', 'subscription', 'invoice', 'refund')),
   facts jsonb not null,
   event_created_at timestamptz not null,
   event_rank integer not null,
@@ -231,7 +231,8 @@ create table private.stripe_objects (
 -- Everything of a customer.
 create index stripe_objects_customer_id_idx on private.stripe_objects (customer_id);
 comment on table private.stripe_objects is
-  'What the newest event of each Stripe object said, named as in our columns: no names, addresses or cards. A customer''s fact is its organization.';
+  'What the newest event of each Stripe object said, named as in our columns: no names, addresses or cards. A customer''s fact is its organization. A refund has the id of its payment.';
+comment on column private.stripe_objects.customer_id is 'Null: who paid is no customer at Stripe.';
 comment on column private.stripe_objects.event_rank is
   'Stripe''s times are whole seconds: of two events of one second the one that is further along counts.';
 
@@ -508,6 +509,57 @@ $$;
 comment on function private.settle_plan(uuid) is
   'An organization has the largest plan that its subscriptions give, else free; its owners learn of a change. One that never subscribed keeps the plan that it was given.';
 
+create function private.apply_stripe_payment(
+  type text,
+  object jsonb,
+  created_at timestamptz,
+  event_id text
+) returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_payment text := coalesce(object ->> 'payment_intent', object ->> 'id');
+  v_reference text := coalesce(object #>> '{metadata,purchase_id}', object ->> 'client_reference_id', '');
+  v_purchase_id uuid := case when pg_input_is_valid(v_reference, 'uuid') then v_reference::uuid end;
+  v_status text := case
+    when object ->> 'payment_status' in ('paid', 'no_payment_required')
+      and type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded') then 'paid'
+    when type in ('checkout.session.expired', 'checkout.session.async_payment_failed') then 'failed'
+    when type = 'charge.refunded' and object -> 'refunded' = 'true' then 'refunded'
+  end;
+  v_is_news boolean;
+begin
+  -- One event of a payment after the other.
+  perform pg_advisory_xact_lock(hashtextextended('apply_stripe_event ' || v_payment, 0));
+  if v_status = 'refunded' then
+    v_is_news := private.keep_stripe_object(
+      v_payment, object ->> 'customer', 'refund', '{}', created_at, 0, event_id);
+  elsif v_status is null
+    or not exists (select from public.purchases as p where p.id = v_purchase_id)
+  then
+    return 'ignored';
+  else
+    update public.purchases as p
+    set status = v_status,
+      stripe_reference = case v_status when 'paid' then v_payment else p.stripe_reference end
+    where p.id = v_purchase_id
+      and (p.status = 'pending' or p.status = 'failed' and v_status = 'paid');
+    v_is_news := found;
+  end if;
+  -- Either may be heard first.
+  update public.purchases as p
+  set status = 'refunded'
+  where p.stripe_reference = v_payment
+    and p.status = 'paid'
+    and exists (
+      select from private.stripe_objects as o where o.id = v_payment and o.kind = 'refund');
+  return case when v_is_news then 'applied' else 'superseded' end;
+end
+$$;
+comment on function private.apply_stripe_payment(text, jsonb, timestamptz, text) is
+  'What a checkout in mode payment, or a refund of all of it, makes of a purchase. One that expired has failed and is paid by another checkout; a part of the price given back takes nothing away. A second payment for what an organization has already is refused by a_listing_is_bought_once.';
+
 create function private.apply_stripe_event(event jsonb) returns text
 language plpgsql volatile security definer
 set search_path = ''
@@ -545,6 +597,11 @@ begin
   insert into private.stripe_events (id, type) values (v_id, v_type) on conflict do nothing;
   if not found then
     return 'repeated';
+  end if;
+  if v_type = 'charge.refunded'
+    or v_type like 'checkout.session.%' and v_object ->> 'mode' = 'payment'
+  then
+    return private.apply_stripe_payment(v_type, v_object, v_created_at, v_id);
   end if;
   if v_customer_id is null then
     return 'ignored';
@@ -584,7 +641,7 @@ as $$
   select private.apply_stripe_event(event)
 $$;
 comment on function public.apply_stripe_event(jsonb) is
-  E'Takes an event of Stripe, once, in any order; for the operator''s server, which has checked its signature.\nAnswers applied, repeated (heard before), superseded (something newer was heard) or ignored (concerns nothing here). customer.*, checkout.session.completed and subscriptions say whose customer it is by metadata.organization_id or client_reference_id. Errors: stripe_event_invalid, stripe_price_unknown.';
+  E'Takes an event of Stripe, once, in any order; for the operator''s server, which has checked its signature.\nAnswers applied, repeated (heard before), superseded (something newer was heard) or ignored (concerns nothing here). customer.*, checkout.session.completed and subscriptions say whose customer it is by metadata.organization_id or client_reference_id; checkouts in mode payment name the purchase by metadata.purchase_id or client_reference_id, and charge.refunded its payment. Errors: stripe_event_invalid, stripe_price_unknown.';
 grant execute on function public.apply_stripe_event(jsonb) to service_role;
 
 create function private.end_subscriptions() returns void
@@ -603,9 +660,12 @@ create function private.forget_stripe_events() returns void
 language sql volatile
 set search_path = ''
 as $$
-  delete from private.stripe_events as e where e.received_at < now() - interval '60 days'
+  delete from private.stripe_events as e where e.received_at < now() - interval '60 days';
+  delete from private.stripe_objects as o
+  where o.kind = 'refund' and o.event_created_at < now() - interval '60 days'
 $$;
-comment on function private.forget_stripe_events() is 'Upkeep: Stripe repeats events for days, not for months.';
+comment on function private.forget_stripe_events() is
+  'Upkeep: Stripe repeats events for days, not for months; a refund has met its purchase by then.';
 
 insert into private.upkeep_tasks (name, task, every)
 values

@@ -10,19 +10,27 @@ const database = await createDatabase();
 const sql = postgres(database.url, { max: CONNECTIONS, onnotice: () => {} });
 let owner: string;
 let organization: string;
+/** Of three listings that have a price, each bought once. */
+let purchases: string[];
 
 beforeAll(async () => {
   await sql.unsafe(readFileSync('supabase/tests/helpers.sql', 'utf8'));
   [{ owner }] = await sql<[{ owner: string }]>`select tests.create_user('payer') as owner`;
   [{ organization }] = await sql<[{ organization: string }]>`
     select tests.create_organization(${owner}, 'Payer') as organization`;
+  const bought = await sql<{ id: string }[]>`
+    insert into public.purchases (listing_id, organization_id, bought_by_id)
+    select tests.create_listing(${owner}, ${organization}, 'Listing ' || n, 20), ${organization}, ${owner}
+    from generate_series(1, 3) as n
+    returning id`;
+  purchases = bought.map(({ id }) => id);
 });
 afterAll(async () => {
   await sql.end();
   await database.drop();
 });
 
-it('Stripe events in any order, repeated at will, end in the same subscriptions, invoices and plan', async () => {
+it('Stripe events in any order, repeated at will, end in the same subscriptions, invoices, plan and purchases', async () => {
   await fc.assert(
     fc.asyncProperty(
       history().chain((events) =>
@@ -139,11 +147,18 @@ function history(): fc.Arbitrary<StripeEvent[]> {
     cents: fc.integer({ min: 0, max: 100_000 }),
   });
   const checkout = fc.record({ kind: fc.constant('checkout' as const) });
+  const payment = fc.record({
+    kind: fc.constant('payment' as const),
+    change: fc.constantFrom('completed', 'expired', 'async_payment_failed', 'refunded'),
+    number: fc.nat({ max: 2 }),
+    isWhole: fc.boolean(),
+  });
   const happening = fc.record({
     what: fc.oneof(
       { weight: 4, arbitrary: subscription },
       { weight: 3, arbitrary: invoice },
       { weight: 1, arbitrary: checkout },
+      { weight: 3, arbitrary: payment },
     ),
     // Several things happen within a second: Stripe's times do not tell their order.
     second: fc.integer({ min: 0, max: 5 }),
@@ -160,6 +175,20 @@ function history(): fc.Arbitrary<StripeEvent[]> {
             ...{ id: `cs_${id}`, object: 'checkout.session', customer },
             client_reference_id: organization,
           });
+        }
+        if (what.kind === 'payment') {
+          const isRefund = what.change === 'refunded';
+          return event(
+            id,
+            isRefund ? 'charge.refunded' : `checkout.session.${what.change}`,
+            created,
+            {
+              ...{ id: `of_${id}`, mode: 'payment', payment_intent: `pi_${what.number}` },
+              ...(isRefund ? {} : { client_reference_id: purchases[what.number]! }),
+              payment_status: what.isWhole ? 'paid' : 'unpaid',
+              refunded: what.isWhole,
+            },
+          );
         }
         if (what.kind === 'invoice') {
           return event(id, `invoice.${what.change}`, created, {
@@ -221,6 +250,9 @@ async function state(db: postgres.Sql): Promise<unknown> {
       from public.invoices as i
         left join public.subscriptions as s on s.id = i.subscription_id
       order by stripe_invoice_id`.then((rows) => [...rows]),
+    purchases: await db`
+      select status, stripe_reference, paid_at is not null as is_paid
+      from public.purchases order by id`.then((rows) => [...rows]),
   };
 }
 

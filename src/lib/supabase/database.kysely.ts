@@ -1390,7 +1390,10 @@ export interface PrivateStripeEvents {
 }
 
 export interface PrivateStripeObjects {
-  customer_id: string;
+  /**
+   * Null: who paid is no customer at Stripe.
+   */
+  customer_id: string | null;
   event_created_at: Timestamp;
   event_id: string;
   /**

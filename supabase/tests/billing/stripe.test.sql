@@ -1,6 +1,6 @@
--- Stripe: who may tell of its events, and what they make of subscriptions, invoices and the plan.
+-- Stripe: who may tell of its events, and what they make of subscriptions, invoices, the plan and purchases.
 begin;
-select plan(50);
+select plan(68);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('admin') as admin,
@@ -190,6 +190,75 @@ select is(
   pg_temp.tell(pg_temp.event('evt_30', 'customer.subscription.created', 9, pg_temp.subscription('pro', 'active', '{"id": "sub_2"}'))),
   'applied', 'who comes back subscribes anew');
 select is((select plan from public.organizations, ids where id = org), 'pro', 'and has the plan of the subscription that lives');
+
+-- Purchases
+create temporary table purchase as
+select gen_random_uuid() as id,
+  tests.create_listing(stranger, tests.create_organization(stranger, 'Seller'), title, 20) as listing, title
+from ids, unnest('{Bought,Forgotten,Slow,Early}'::text[]) as title;
+insert into public.purchases (id, listing_id, organization_id, bought_by_id)
+select purchase.id, listing, org, owner from purchase, ids;
+create function pg_temp.checkout(title text, status text, more jsonb default '{}') returns jsonb
+language sql stable
+as $$
+  select jsonb_build_object('id', 'cs_' || title, 'object', 'checkout.session', 'mode', 'payment',
+    'payment_status', status, 'payment_intent', 'pi_' || title, 'client_reference_id', p.id) || more
+  from purchase as p
+  where p.title = checkout.title
+$$;
+create function pg_temp.purchased(title text) returns text
+language sql stable
+as $$
+  select b.status || coalesce(' by ' || b.stripe_reference, '')
+  from public.purchases as b
+    join purchase as p using (id)
+  where p.title = purchased.title
+$$;
+select is(
+  pg_temp.tell(pg_temp.event('evt_40', 'checkout.session.completed', 1, pg_temp.checkout('Bought', 'paid'))),
+  'applied', 'a purchase is paid by its checkout, whoever the customer is');
+select is(pg_temp.purchased('Bought'), 'paid by pi_Bought', 'and knows its payment');
+select is((select plan from public.organizations, ids where id = org), 'pro', 'the plan is another matter');
+select is(
+  pg_temp.tell(pg_temp.event('evt_40', 'checkout.session.completed', 1, pg_temp.checkout('Bought', 'paid'))),
+  'repeated', 'its event counts once');
+select is(
+  pg_temp.tell(pg_temp.event('evt_41', 'checkout.session.expired', 2, pg_temp.checkout('Bought', 'unpaid', '{"id": "cs_0"}'))),
+  'superseded', 'another checkout that expired takes nothing away');
+select is(
+  pg_temp.tell(pg_temp.event('evt_42', 'charge.refunded', 3, '{"id": "ch_1", "payment_intent": "pi_Bought", "refunded": false}')),
+  'ignored', 'nor does a part of the price given back');
+select is(pg_temp.purchased('Bought'), 'paid by pi_Bought', 'it stays paid');
+select is(
+  pg_temp.tell(pg_temp.event('evt_43', 'charge.refunded', 4, '{"id": "ch_1", "payment_intent": "pi_Bought", "refunded": true}')),
+  'applied', 'all of it given back');
+select is(pg_temp.purchased('Bought'), 'refunded by pi_Bought', 'ends the purchase');
+
+select is(
+  pg_temp.tell(pg_temp.event('evt_50', 'checkout.session.expired', 1, pg_temp.checkout('Forgotten', 'unpaid'))),
+  'applied', 'a checkout that nobody completed');
+select is(pg_temp.purchased('Forgotten'), 'failed', 'is a purchase that failed');
+select is(
+  pg_temp.tell(pg_temp.event('evt_51', 'checkout.session.completed', 2, pg_temp.checkout('Forgotten', 'paid', '{"id": "cs_2"}'))),
+  'applied', 'until another checkout pays it');
+
+select is(
+  pg_temp.tell(pg_temp.event('evt_52', 'checkout.session.completed', 1, pg_temp.checkout('Slow', 'unpaid'))),
+  'ignored', 'money that is on its way');
+select is(pg_temp.purchased('Slow'), 'pending', 'is not there yet');
+select is(
+  pg_temp.tell(pg_temp.event('evt_53', 'checkout.session.async_payment_succeeded', 2, pg_temp.checkout('Slow', 'paid'))),
+  'applied', 'until it is');
+
+select is(
+  pg_temp.tell(pg_temp.event('evt_54', 'charge.refunded', 2, '{"id": "ch_2", "payment_intent": "pi_Early", "refunded": true}'))
+  || ', ' || pg_temp.tell(pg_temp.event('evt_55', 'checkout.session.completed', 1, pg_temp.checkout('Early', 'paid'))),
+  'applied, applied', 'a refund that is heard of before its payment');
+select is(pg_temp.purchased('Early'), 'refunded by pi_Early', 'counts when that is');
+select is(
+  pg_temp.tell(pg_temp.event('evt_56', 'checkout.session.completed', 1,
+    pg_temp.checkout('Slow', 'paid', jsonb_build_object('client_reference_id', gen_random_uuid())))),
+  'ignored', 'a checkout for no purchase of ours is ignored');
 
 update private.stripe_events set received_at = now() - interval '61 days' where id = 'evt_1';
 select private.forget_stripe_events();
