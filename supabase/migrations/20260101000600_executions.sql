@@ -466,6 +466,7 @@ create table private.execution_totals_archive (
   month date not null,
   root_runs bigint not null,
   cost_usd numeric not null,
+  tokens bigint not null,
   primary key (organization_id, month)
 );
 comment on table private.execution_totals_archive is
@@ -475,21 +476,24 @@ create function private.archive_execution_totals(
   organization_id uuid,
   month date,
   root_runs bigint,
-  cost_usd numeric
+  cost_usd numeric,
+  tokens bigint
 ) returns void
 language sql volatile
 set search_path = ''
 as $$
-  insert into private.execution_totals_archive as t (organization_id, month, root_runs, cost_usd)
+  insert into private.execution_totals_archive as t
+    (organization_id, month, root_runs, cost_usd, tokens)
   select o.id, archive_execution_totals.month, archive_execution_totals.root_runs,
-    archive_execution_totals.cost_usd
+    archive_execution_totals.cost_usd, archive_execution_totals.tokens
   from public.organizations as o
   where o.id = archive_execution_totals.organization_id
   on conflict (organization_id, month) do update
   set root_runs = t.root_runs + excluded.root_runs,
-    cost_usd = t.cost_usd + excluded.cost_usd
+    cost_usd = t.cost_usd + excluded.cost_usd,
+    tokens = t.tokens + excluded.tokens
 $$;
-comment on function private.archive_execution_totals(uuid, date, bigint, numeric) is
+comment on function private.archive_execution_totals(uuid, date, bigint, numeric, bigint) is
   'Keeps what runs that are about to go have added to the totals.';
 
 create function private.tg_executions__totals() returns trigger
@@ -504,7 +508,8 @@ begin
       old.organization_id,
       date_trunc('month', old.created_at at time zone 'UTC')::date,
       (old.parent_execution_id is null)::integer,
-      case when old.completed_at is not null then coalesce(old.cost_usd, 0) else 0 end);
+      case when old.completed_at is not null then coalesce(old.cost_usd, 0) else 0 end,
+      case when old.completed_at is not null then old.total_tokens else 0 end);
     if old.credited_agent_id is not null and old.status = 'completed' then
       perform private.archive_agent_count(old.credited_agent_id, 'total_uses', 1);
     end if;
@@ -3076,7 +3081,8 @@ begin
       e.organization_id,
       date_trunc('month', e.created_at at time zone 'UTC')::date,
       count(*) filter (where e.parent_execution_id is null),
-      coalesce(sum(e.cost_usd) filter (where e.completed_at is not null), 0))
+      coalesce(sum(e.cost_usd) filter (where e.completed_at is not null), 0),
+      coalesce(sum(e.total_tokens) filter (where e.completed_at is not null), 0))
     from %s as e
     group by e.organization_id, date_trunc('month', e.created_at at time zone 'UTC')
   $sql$, archive_executions.partition);
@@ -3095,21 +3101,23 @@ set search_path = ''
 as $$
   with stored as (
     select t.organization_id, t.month, sum(t.root_runs) as root_runs,
-      sum(t.reserved_usd) as reserved_usd, sum(t.cost_usd) as cost_usd
+      sum(t.reserved_usd) as reserved_usd, sum(t.cost_usd) as cost_usd, sum(t.tokens) as tokens
     from private.execution_totals as t
     group by t.organization_id, t.month
   ), gone_and_living as (
-    select a.organization_id, a.month, a.root_runs, 0::numeric as reserved_usd, a.cost_usd
+    select a.organization_id, a.month, a.root_runs, 0::numeric as reserved_usd, a.cost_usd,
+      a.tokens
     from private.execution_totals_archive as a
     union all
     select e.organization_id, date_trunc('month', e.created_at at time zone 'UTC')::date,
       (e.parent_execution_id is null)::integer, e.reserved_usd,
-      case when e.completed_at is not null then coalesce(e.cost_usd, 0) else 0 end
+      case when e.completed_at is not null then coalesce(e.cost_usd, 0) else 0 end,
+      case when e.completed_at is not null then e.total_tokens else 0 end
     from public.executions as e
     where exists (select from public.organizations as o where o.id = e.organization_id)
   ), counted as (
     select g.organization_id, g.month, sum(g.root_runs) as root_runs,
-      sum(g.reserved_usd) as reserved_usd, sum(g.cost_usd) as cost_usd
+      sum(g.reserved_usd) as reserved_usd, sum(g.cost_usd) as cost_usd, sum(g.tokens) as tokens
     from gone_and_living as g
     group by g.organization_id, g.month
   )
@@ -3119,7 +3127,8 @@ as $$
     cross join lateral (values
       ('root_runs', coalesce(s.root_runs, 0), coalesce(c.root_runs, 0)),
       ('reserved_usd', coalesce(s.reserved_usd, 0), coalesce(c.reserved_usd, 0)),
-      ('cost_usd', coalesce(s.cost_usd, 0), coalesce(c.cost_usd, 0))) as v (counter, stored, counted)
+      ('cost_usd', coalesce(s.cost_usd, 0), coalesce(c.cost_usd, 0)),
+      ('tokens', coalesce(s.tokens, 0), coalesce(c.tokens, 0))) as v (counter, stored, counted)
   where v.stored <> v.counted
   union all
   select 'total_uses', a.id, n.total_uses, u.uses

@@ -86,13 +86,14 @@ it('after any interleaving every counter equals a full recount', async () => {
 });
 
 it('a counter that is wrong is named', async () => {
-  await crowd.sql`update private.execution_totals set root_runs = root_runs + 1
+  await crowd.sql`update private.execution_totals set root_runs = root_runs + 1, tokens = tokens + 3
     where (organization_id, month, shard) = (
       select organization_id, month, shard from private.execution_totals
       where organization_id = ${owner.organizationId} order by month desc limit 1)`;
   await crowd.sql`select private.add_agent_delta(${agentId}, 'total_uses', 5)`;
   expect((await recount()).map(({ counter, id, off }) => ({ counter, id, off }))).toEqual([
     { counter: expect.stringMatching(/^root_runs \d{4}-\d{2}$/), id: owner.organizationId, off: 1 },
+    { counter: expect.stringMatching(/^tokens \d{4}-\d{2}$/), id: owner.organizationId, off: 3 },
     { counter: 'total_uses', id: agentId, off: 5 },
   ]);
 });
@@ -149,7 +150,7 @@ async function runLongAgo(connection: Sql) {
   if (Math.random() < 0.3) return;
   await connection`update public.executions set status = 'running' where id = ${run!['id']} and status = 'pending'`;
   await connection`
-    update public.executions set status = 'completed', cost_usd = 0.125
+    update public.executions set status = 'completed', cost_usd = 0.125, prompt_tokens = 11
     where id = ${run!['id']} and status = 'running'`;
 }
 

@@ -1290,6 +1290,7 @@ export interface PrivateExecutionTotalsArchive {
   month: Timestamp;
   organization_id: string;
   root_runs: Int8;
+  tokens: Int8;
 }
 
 export interface PrivateIdempotencyKeys {
