@@ -9,6 +9,7 @@ type Row<Table extends keyof Database['public']['Tables']> =
   Database['public']['Tables'][Table]['Row'];
 
 export type RunStatus = 'pending' | 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled';
+export type TargetType = 'agent' | 'team' | 'workflow';
 export type TriggerSource = 'user' | 'api' | 'schedule' | 'webhook' | 'eval' | 'agent';
 
 /** What a run was asked. */
@@ -17,8 +18,11 @@ export type RunInput = { message?: string; parameters?: Record<string, Json> };
 type RunContext = {
   status: RunStatus;
   trigger_source: TriggerSource;
-  /** Null when the reader may not see the agent, or it is gone. */
+  target_type: TargetType;
+  /** What ran is one of these; null when the reader may not see it, or it is gone. */
   agent: { name: string; slug: string; organization_id: string } | null;
+  team: { name: string } | null;
+  workflow: { name: string } | null;
   /** `version` is null for a frozen draft. */
   agent_version: { version: string | null; model: string } | null;
 };
@@ -52,15 +56,21 @@ export type RunEvent = Pick<Row<'execution_events'>, 'seq' | 'kind'> & {
   payload: { [key: string]: Json | undefined };
 };
 
-const CONTEXT = 'agent(name,slug,organization_id),agent_version(version,model)';
-const SUMMARY = `id,agent_id,agent_version_id,user_id,trigger_source,status,created_at,started_at,
-  completed_at,latency_ms,total_tokens,cost_usd,error_code,attempt,message:input->>message,
+const CONTEXT =
+  'agent(name,slug,organization_id),team(name),workflow(name),agent_version(version,model)';
+const SUMMARY = `id,target_type,agent_id,agent_version_id,user_id,trigger_source,status,created_at,
+  started_at,completed_at,latency_ms,total_tokens,cost_usd,error_code,attempt,message:input->>message,
   parameters:input->parameters,${CONTEXT}`;
 const PAGE_SIZE = 50;
 const EVENTS_PER_REQUEST = 1_000;
 
 export function isFinished(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
+}
+
+/** The name of what ran; null when it is gone or not the reader's to see. */
+export function targetName({ agent, team, workflow }: RunContext): string | null {
+  return (agent ?? team ?? workflow)?.name ?? null;
 }
 
 export type RunFilter = {

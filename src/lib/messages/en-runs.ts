@@ -10,7 +10,9 @@ export const runs = {
   noMatchText: 'Try other words, or remove a filter.',
 
   agent: 'Agent',
-  agentGone: 'Deleted agent',
+  target: 'What ran',
+  targets: { agent: 'Agent', team: 'Team', workflow: 'Workflow' },
+  gone: { agent: 'Deleted agent', team: 'Deleted team', workflow: 'Deleted workflow' },
   message: 'Message',
   status: 'Status',
   version: 'Version',
