@@ -1,7 +1,8 @@
 -- migrate:up
 
 -- Billing: what an organization may use (plans), what it pays for (subscriptions, invoices, and the
--- purchases of the catalog: Stripe's word, told by events), and what it has used (usage_records: added up from facts that others keep).
+-- purchases of the catalog: Stripe's word, told by events), and what it has used (usage_records: added
+-- up from facts that others keep).
 
 -- ---------------------------------------------------------------------------------------------------
 -- plans: reference data. An organization that comes to a plan gets its limits; editing a plan changes
@@ -520,13 +521,17 @@ set search_path = ''
 as $$
 declare
   v_payment text := coalesce(object ->> 'payment_intent', object ->> 'id');
-  v_reference text := coalesce(object #>> '{metadata,purchase_id}', object ->> 'client_reference_id', '');
+  v_reference text := coalesce(
+    object #>> '{metadata,purchase_id}', object ->> 'client_reference_id', '');
   v_purchase_id uuid := case when pg_input_is_valid(v_reference, 'uuid') then v_reference::uuid end;
   v_status text := case
-    when object ->> 'payment_status' in ('paid', 'no_payment_required')
-      and type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded') then 'paid'
-    when type in ('checkout.session.expired', 'checkout.session.async_payment_failed') then 'failed'
-    when type = 'charge.refunded' and object -> 'refunded' = 'true' then 'refunded'
+    when type in ('checkout.session.completed', 'checkout.session.async_payment_succeeded')
+      and object ->> 'payment_status' in ('paid', 'no_payment_required')
+    then 'paid'
+    when type in ('checkout.session.expired', 'checkout.session.async_payment_failed')
+    then 'failed'
+    when type = 'charge.refunded' and object -> 'refunded' = 'true'
+    then 'refunded'
   end;
   v_is_news boolean;
 begin

@@ -1,6 +1,6 @@
 -- Stripe: who may tell of its events, and what they make of subscriptions, invoices, the plan and purchases.
 begin;
-select plan(68);
+select plan(70);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('admin') as admin,
@@ -238,6 +238,15 @@ select is(
   pg_temp.tell(pg_temp.event('evt_50', 'checkout.session.expired', 1, pg_temp.checkout('Forgotten', 'unpaid'))),
   'applied', 'a checkout that nobody completed');
 select is(pg_temp.purchased('Forgotten'), 'failed', 'is a purchase that failed');
+insert into public.purchases (listing_id, organization_id)
+select listing, org from purchase, ids where title = 'Forgotten';
+select is(
+  tests.code_of($$select public.apply_stripe_event(pg_temp.event('evt_51', 'checkout.session.completed', 2,
+    pg_temp.checkout('Forgotten', 'paid', '{"id": "cs_2"}')))$$),
+  '23505', 'which nobody pays while another one is under way');
+delete from public.purchases as b using purchase as p where b.listing_id = p.listing and b.id <> p.id;
+select is_empty(
+  $$select from private.stripe_events where id = 'evt_51'$$, 'Stripe sends that event again');
 select is(
   pg_temp.tell(pg_temp.event('evt_51', 'checkout.session.completed', 2, pg_temp.checkout('Forgotten', 'paid', '{"id": "cs_2"}'))),
   'applied', 'until another checkout pays it');
