@@ -124,7 +124,7 @@ insert into public.favorites (user_id, agent_id, created_at)
 select p.user_id, t.id, now() - f * interval '1 hour'
 from people as p
   cross join generate_series(1, 20) as f
-  join targets as t on t.n = (p.n * 17 + f * f * 101) % 100000;
+  join targets as t on t.n = (p.n * 17 + f * f * 101) % 20000;
 insert into public.agent_events (id, agent_id, event_type, user_id, created_at)
 select private.uuid_v7_floor(e.at), e.agent_id, e.event_type, e.user_id, e.at
 from (
