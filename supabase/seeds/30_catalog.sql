@@ -10,7 +10,6 @@ declare
     from public.organization_members as m
       join public.organizations as o on o.id = m.organization_id
     where m.user_id = v_user_id and o.is_personal);
-  v_claims text := jsonb_build_object('sub', v_user_id, 'role', 'authenticated');
   v_revision record;
   v_listing_id uuid;
 begin
@@ -19,7 +18,7 @@ begin
   ) then
     return;
   end if;
-  perform set_config('request.jwt.claims', v_claims, true), set_config('role', 'authenticated', true);
+  perform private.act_as(v_user_id, 'user'), set_config('role', 'authenticated', true);
 
   insert into public.marketplace_listings (organization_id, agent_id)
   select v_organization_id, a.id
@@ -102,7 +101,7 @@ begin
     update public.listing_revisions as r
     set status = 'approved'
     where r.listing_id = v_revision.listing_id and r.status = 'pending_review';
-    perform set_config('request.jwt.claims', v_claims, true), set_config('role', 'authenticated', true);
+    perform private.act_as(v_user_id, 'user'), set_config('role', 'authenticated', true);
   end loop;
 
   insert into public.favorites (agent_id)

@@ -69,9 +69,7 @@ begin
   ) then
     return;
   end if;
-  perform set_config(
-      'request.jwt.claims', jsonb_build_object('sub', v_user_id, 'role', 'authenticated')::text, true),
-    set_config('role', 'authenticated', true);
+  perform private.act_as(v_user_id, 'user'), set_config('role', 'authenticated', true);
 
   insert into public.teams (organization_id, name, slug, type, description, leader_prompt)
   values

@@ -15,9 +15,7 @@ begin
   ) then
     return;
   end if;
-  perform set_config(
-      'request.jwt.claims', jsonb_build_object('sub', v_user_id, 'role', 'authenticated')::text, true),
-    set_config('role', 'authenticated', true);
+  perform private.act_as(v_user_id, 'user'), set_config('role', 'authenticated', true);
 
   insert into public.eval_suites (organization_id, agent_id, name, description, config)
   select v_organization_id, a.id, s.name, s.description, s.config

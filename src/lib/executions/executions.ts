@@ -15,7 +15,7 @@ export type TriggerSource = 'user' | 'api' | 'schedule' | 'webhook' | 'eval' | '
 /** What a run was asked. */
 export type RunInput = { message?: string; parameters?: Record<string, Json> };
 
-type RunContext = {
+export type RunContext = {
   status: RunStatus;
   trigger_source: TriggerSource;
   target_type: TargetType;
@@ -66,11 +66,6 @@ const EVENTS_PER_REQUEST = 1_000;
 
 export function isFinished(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
-}
-
-/** The name of what ran; null when it is gone or not the reader's to see. */
-export function targetName({ agent, team, workflow }: RunContext): string | null {
-  return (agent ?? team ?? workflow)?.name ?? null;
 }
 
 export type RunFilter = {
