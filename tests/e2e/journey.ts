@@ -14,6 +14,7 @@ export type Persona = {
   client: SupabaseClient<Database>;
   id: string;
   email: string;
+  password: string;
   organizationId: string;
 };
 
@@ -52,7 +53,8 @@ async function signUp(browser: Browser, name: string): Promise<Persona> {
     },
   });
   const email = `${name}-${randomUUID().slice(0, 8)}@example.com`;
-  const { data, error } = await client.auth.signUp({ email, password: randomUUID() });
+  const password = randomUUID();
+  const { data, error } = await client.auth.signUp({ email, password });
   if (error) throw error;
   const { data: membership } = await client
     .from('organization_members')
@@ -68,6 +70,7 @@ async function signUp(browser: Browser, name: string): Promise<Persona> {
     client,
     id: data.user!.id,
     email,
+    password,
     organizationId: membership.organization_id,
   };
 }
