@@ -10,6 +10,9 @@ export default defineConfig({
     reporters: ['default'],
     maxWorkers: 3,
     isolate: false,
+    // For what hangs; a slow machine is no failure.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,
@@ -21,8 +24,6 @@ export default defineConfig({
           name: 'stack',
           include: ['tests/database/**/*.test.ts', 'tests/integration/**/*.test.ts'],
           globalSetup: 'tests/support/global-setup.ts',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
         },
       },
     ],
