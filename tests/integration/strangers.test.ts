@@ -283,12 +283,14 @@ describe('an API key', () => {
     for (const resource of scopes) {
       const headers = await world.headersOf('key', [`${resource}:read`]);
       const readable = new Set<string>();
-      for (const { name } of relations) {
-        const { text } = await askAsKey({ method: 'GET', path: `/${name}?limit=1`, headers });
-        if (text.startsWith('[') && text !== '[]') readable.add(name);
-      }
       await Promise.all(
-        relations.flatMap(({ name }) =>
+        relations.map(async ({ name }) => {
+          const { text } = await askAsKey({ method: 'GET', path: `/${name}?limit=1`, headers });
+          if (text.startsWith('[') && text !== '[]') readable.add(name);
+        }),
+      );
+      await Promise.all(
+        [...readable].flatMap((name) =>
           neighboursOf(name)
             .filter((one) => !readable.has(targetOf(one)))
             .map(async (one) => {
