@@ -537,12 +537,14 @@ begin
   where i.organization_id = old.organization_id
     and i.invited_by_id = old.user_id
     and i.accepted_at is null
-    and i.revoked_at is null;
+    and i.revoked_at is null
+    -- An admin still invites, but no owner.
+    and (tg_op = 'DELETE' or new.role < 'admin' or i.role > new.role);
   return null;
 end
 $$;
 comment on function private.tg_organization_members__revoke_invitations() is
-  'Whoever may not invite any more leaves no open invitation behind as a way back in.';
+  'Whoever may not invite any more, or not so high, leaves no open invitation behind as a way back.';
 
 create trigger _100_set_updated_at before update on public.organization_members
   for each row execute function private.tg_set_updated_at();
@@ -555,7 +557,7 @@ create trigger _400_revoke_invitations_on_removal after delete on public.organiz
   for each row when (old.role >= 'admin')
   execute function private.tg_organization_members__revoke_invitations();
 create trigger _410_revoke_invitations_on_demotion after update of role on public.organization_members
-  for each row when (old.role >= 'admin' and new.role < 'admin')
+  for each row when (old.role >= 'admin' and new.role < old.role)
   execute function private.tg_organization_members__revoke_invitations();
 
 -- NOTE: no insert: one becomes a member by accepting an invitation.

@@ -1,6 +1,6 @@
 -- Members: who sees, promotes, demotes and removes whom; there is always an owner.
 begin;
-select plan(33);
+select plan(34);
 
 create temporary table people as
 select tests.create_user('olga') as owner, tests.create_user('otto') as second_owner,
@@ -141,6 +141,10 @@ select tests.sign_in(admin) from people;
 select is(tests.code_of(format('select public.transfer_ownership(%L, %L)', id, admin)), 'not_allowed',
   'only an owner transfers the ownership') from acme, people;
 select tests.sign_out();
+insert into public.organization_invitations (organization_id, email, role, invited_by_id)
+select acme.id, i.email, i.role, owner
+from acme, people, (values
+  ('way-back@example.com', 'owner'::public.org_role), ('colleague@example.com', 'admin')) as i (email, role);
 select tests.sign_in(owner) from people;
 select is(tests.code_of(format('select public.transfer_ownership(%L, %L)', id, stranger)),
   'member_not_found', 'only to a member') from acme, people;
@@ -148,6 +152,11 @@ select lives_ok(format('select public.transfer_ownership(%L, %L)', id, member),
   'an owner transfers the ownership') from acme, people;
 select is(pg_temp.role_of(member), 'owner', 'the other is an owner then') from people;
 select is(pg_temp.role_of(owner), 'admin', 'and the former owner an admin') from people;
+select results_eq(
+  $$select email, revoked_at is null from public.organization_invitations
+    where email in ('way-back@example.com', 'colleague@example.com') order by email$$,
+  $$values ('colleague@example.com', true), ('way-back@example.com', false)$$,
+  'whose open invitations of owners are revoked, as an admin invites none');
 select lives_ok(format('select public.leave_organization(%L)', id), 'who may leave now') from acme;
 select tests.sign_out();
 select is(pg_temp.role_of(owner), null, 'and is gone') from people;
