@@ -1518,6 +1518,14 @@ declare
   v_email text := lower(trim(invite_member.email));
 begin
   perform private.refuse_api_key();
+  -- Whoever takes the caller's role away at this moment finds the invitation and revokes it, or has
+  -- done so before the role is asked for.
+  perform from public.organization_members as m
+  where m.organization_id = invite_member.organization_id and m.user_id = auth.uid()
+  for share;
+  perform from public.organizations as o
+  where o.id = invite_member.organization_id
+  for no key update;
   perform private.require_role(
     invite_member.organization_id,
     case when invite_member.role = 'owner' then 'owner' else 'admin' end::public.org_role);

@@ -35,6 +35,56 @@ it('the last seat goes to exactly one of fifty invitations', async () => {
   );
 });
 
+it('an admin who is removed while inviting leaves no open invitation', async () => {
+  const [owner, admin] = [await createUser('remover'), await createUser('remained')];
+  const organization = await createOrganization(owner, 'Removal');
+  await sql`select tests.add_member(${organization}, ${admin}, 'admin')`;
+  await sql`update public.organizations set max_team_members = 20 where id = ${organization}`;
+  let removal: Promise<unknown> = Promise.resolve();
+  let removed = false;
+
+  await as(admin, async (tx) => {
+    await tx`select public.invite_member(${organization}, 'way-back@example.com', 'admin')`;
+    removal = as(
+      owner,
+      (tx) => tx`
+        delete from public.organization_members
+        where organization_id = ${organization} and user_id = ${admin}`,
+    ).finally(() => (removed = true));
+    // Until it is over, or waits for this one.
+    while (!removed && !(await somebodyWaits()));
+  });
+  await removal;
+
+  const [invitation] = await sql`
+    select revoked_at from public.organization_invitations where organization_id = ${organization}`;
+  expect(invitation!['revoked_at']).not.toBeNull();
+});
+
+it('inviting anew and sending the expired invitation again at once never deadlock', async () => {
+  for (const round of numbers(10)) {
+    const owner = await createUser(`host-${round}`);
+    const organization = await createOrganization(owner, `Guests ${round}`);
+    const email = `guest-${round}@example.com`;
+    const id = await as(owner, async (tx) => {
+      const [row] =
+        await tx`select id from public.invite_member(${organization}, ${email}, 'viewer')`;
+      return row!['id'] as string;
+    });
+    await sql`update public.organization_invitations set expires_at = now() where id = ${id}`;
+
+    const outcomes = await race([
+      [owner, (tx) => tx`select public.invite_member(${organization}, ${email}, 'viewer')`],
+      [owner, (tx) => tx`select public.resend_invitation(${id})`],
+    ]);
+
+    expect([
+      ['done', 'invitation_revoked'],
+      ['already_invited', 'done'],
+    ]).toContainEqual(outcomes);
+  }
+});
+
 it('an invitation is accepted once, however often it is tried at once', async () => {
   const owner = await createUser('inviter');
   const invited = await createUser('invited');
@@ -189,6 +239,12 @@ async function createUser(username: string): Promise<string> {
 async function createOrganization(owner: string, name: string): Promise<string> {
   const [row] = await sql`select tests.create_organization(${owner}, ${name}) as id`;
   return row!['id'];
+}
+
+async function somebodyWaits(): Promise<boolean> {
+  const waiting = await sql`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  return waiting.length > 0;
 }
 
 async function ownersOf(organization: string): Promise<number> {
