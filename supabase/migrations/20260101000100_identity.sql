@@ -410,7 +410,7 @@ create policy organizations_update_scope on public.organizations as restrictive
 comment on table public.organizations is
   E'Tenants: everything that people make belongs to one organization.\nMembers read, admins edit name, slug, logo and settings, an owner the budget. Made by create_organization, deleted by delete_organization.';
 comment on column public.organizations.slug is 'Its address; unique among organizations that are not deleted.';
-comment on column public.organizations.is_personal is 'Made at sign-up; goes with the account, so it cannot be deleted by itself.';
+comment on column public.organizations.is_personal is 'Made at sign-up; goes with the account of its one owner, so it cannot be deleted by itself. Transferring the ownership ends that.';
 comment on column public.organizations.settings is 'Free-form preferences of the organization, an object.';
 comment on column public.organizations.plan is 'The plan it is on; sets the limits.';
 comment on column public.organizations.max_agents is 'Quota of agents.';
@@ -527,6 +527,30 @@ $$;
 comment on function private.tg_organization_members__keep_owner() is
   'The last owner cannot be demoted or removed, whoever tries and however many at once.';
 
+create function private.tg_organization_members__keep_personal() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if exists (
+      select from public.organizations as o where o.id = new.organization_id and o.is_personal)
+    and exists (
+      select from public.organization_members as m
+      where m.organization_id = new.organization_id
+        and m.user_id <> new.user_id
+        and m.role = 'owner')
+  then
+    raise sqlstate 'PT409' using
+      message = 'A personal organization has one owner.',
+      detail = 'personal_organization',
+      hint = 'Transfer the ownership: then it is personal no more, and may have several owners.';
+  end if;
+  return new;
+end
+$$;
+comment on function private.tg_organization_members__keep_personal() is
+  'A personal organization goes with its person''s account: were there a second owner, the person could leave it behind, and nobody could delete it.';
+
 create function private.tg_organization_members__revoke_invitations() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -553,6 +577,9 @@ create trigger _200_take_seat before insert on public.organization_members
 create trigger _300_keep_owner before update of role or delete on public.organization_members
   for each row when (old.role = 'owner')
   execute function private.tg_organization_members__keep_owner();
+create trigger _310_keep_personal before insert or update of role on public.organization_members
+  for each row when (new.role = 'owner')
+  execute function private.tg_organization_members__keep_personal();
 create trigger _400_revoke_invitations_on_removal after delete on public.organization_members
   for each row when (old.role >= 'admin')
   execute function private.tg_organization_members__revoke_invitations();
@@ -594,7 +621,7 @@ create policy organization_members_delete_scope on public.organization_members a
   using ((select private.has_scope('personal')));
 
 comment on table public.organization_members is
-  E'Who belongs to an organization, and as what.\nMembers read. Admins change roles (update role) and remove people (delete), only an owner makes or removes an owner, and the last owner stays. New members come by invitation.';
+  E'Who belongs to an organization, and as what.\nMembers read. Admins change roles (update role) and remove people (delete), only an owner makes or removes an owner, and the last owner stays; a personal organization has no second one. New members come by invitation.';
 comment on column public.organization_members.role is
   'viewer reads, member also creates and runs, admin also manages, owner also decides about owners, plan and budget.';
 
@@ -895,6 +922,10 @@ language plpgsql volatile
 set search_path = ''
 as $$
 begin
+  -- It no longer goes with the account that it was made for.
+  update public.organizations as o
+  set is_personal = false
+  where o.id = hand_over.organization_id and o.is_personal;
   update public.organization_members as m
   set role = 'owner'
   where m.organization_id = hand_over.organization_id
@@ -906,10 +937,6 @@ begin
       'organization.ownership_received',
       jsonb_build_object('organization_id', hand_over.organization_id));
   end if;
-  -- It no longer goes with the account that it was made for.
-  update public.organizations as o
-  set is_personal = false
-  where o.id = hand_over.organization_id and o.is_personal;
 end
 $$;
 comment on function private.hand_over(uuid, uuid) is 'Makes a member an owner, with notice.';
@@ -1529,6 +1556,14 @@ begin
   perform private.require_role(
     invite_member.organization_id,
     case when invite_member.role = 'owner' then 'owner' else 'admin' end::public.org_role);
+  if invite_member.role = 'owner' and exists (
+    select from public.organizations as o where o.id = invite_member.organization_id and o.is_personal)
+  then
+    raise sqlstate 'PT409' using
+      message = 'A personal organization has one owner.',
+      detail = 'personal_organization',
+      hint = 'Invite them as an admin, and transfer the ownership if they are to have it.';
+  end if;
   if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or length(v_email) > 254 then
     raise sqlstate 'PT400' using
       message = 'This is not an e-mail address.',
@@ -1579,7 +1614,7 @@ as $$
     invite_member.organization_id, invite_member.email, invite_member.role) as i
 $$;
 comment on function public.invite_member(uuid, text, public.org_role) is
-  E'Invite somebody by e-mail address; the answer shows the token once.\nAdmins; only an owner invites an owner. The invitation holds a seat for a week. Errors: organization_not_found, not_allowed, email_invalid, already_member, already_invited, member_quota_exceeded.';
+  E'Invite somebody by e-mail address; the answer shows the token once.\nAdmins; only an owner invites an owner. The invitation holds a seat for a week. Errors: organization_not_found, not_allowed, personal_organization, email_invalid, already_member, already_invited, member_quota_exceeded.';
 grant execute on function public.invite_member(uuid, text, public.org_role) to authenticated;
 
 create function private.managed_invitation(invitation_id uuid)

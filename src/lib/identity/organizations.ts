@@ -19,9 +19,9 @@ export function isAtLeast(role: OrganizationRole, minimum: OrganizationRole): bo
   return ROLES.indexOf(role) >= ROLES.indexOf(minimum);
 }
 
-/** The roles that somebody may give: only an owner makes an owner. */
-export function grantableRoles(own: OrganizationRole): OrganizationRole[] {
-  return own === 'owner' ? ROLES : ROLES.slice(0, -1);
+/** The roles that somebody may give: only an owner makes an owner, and of a personal organization nobody. */
+export function grantableRoles({ role, is_personal }: Membership): OrganizationRole[] {
+  return role === 'owner' && !is_personal ? ROLES : ROLES.slice(0, -1);
 }
 
 /** Everything a person belongs to: the personal organization first, then by name. */

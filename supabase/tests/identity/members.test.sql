@@ -1,6 +1,6 @@
 -- Members: who sees, promotes, demotes and removes whom; there is always an owner.
 begin;
-select plan(34);
+select plan(39);
 
 create temporary table people as
 select tests.create_user('olga') as owner, tests.create_user('otto') as second_owner,
@@ -167,6 +167,28 @@ select tests.sign_in(stranger) from people;
 select is(tests.code_of(format('select public.leave_organization(%L)', id)), 'organization_not_found',
   'strangers have nothing to leave') from acme;
 select tests.sign_out();
+
+-- A personal organization
+create temporary table home as select tests.personal_organization(stranger) as id from people;
+grant select on home to public;
+select tests.add_member(id, viewer, 'admin') from home, people;
+select tests.sign_in(stranger) from people;
+select is(tests.code_of(format('select public.invite_member(%L, %L, %L)', id, 'x@example.com', 'owner')),
+  'personal_organization', 'nobody is invited to own a personal organization') from home;
+select is(tests.code_of(format(
+    $$update public.organization_members set role = 'owner' where user_id = %L and organization_id = %L$$,
+    viewer, home.id)),
+  'personal_organization', 'nor made a second owner of one') from people, home;
+select tests.sign_out();
+select is(tests.code_of(format(
+    $$insert into public.organization_members values (%L, %L, 'owner')$$, home.id, member)),
+  'personal_organization', 'however they come in') from people, home;
+select tests.sign_in(stranger) from people;
+select lives_ok(format('select public.transfer_ownership(%L, %L)', home.id, viewer),
+  'it is handed over instead') from people, home;
+select tests.sign_out();
+select is((select is_personal from public.organizations join home using (id)), false,
+  'and belongs to no account any more');
 
 select * from finish();
 rollback;
