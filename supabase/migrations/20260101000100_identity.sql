@@ -2114,7 +2114,7 @@ create table private.personal_data (
   user_column name not null
 );
 comment on table private.personal_data is
-  'What export_my_data() hands out: the rows of each relation whose user_column is the caller. Contexts add their own tables, or views where the way to the person is longer.';
+  'What export_my_data() hands out: the rows of each relation whose user_column is the caller. Contexts add their own tables, or views where the way to the person is longer or not all of it is theirs to take.';
 
 insert into private.personal_data (section, relation, user_column)
 values
@@ -2158,7 +2158,7 @@ as $$
   select private.export_my_data()
 $$;
 comment on function public.export_my_data() is
-  E'Everything that is stored about you, as one JSON document.\nOne array of rows a section, named like the tables. Secrets are not in it: nobody can read them. Errors: not_signed_in, not_with_api_key.';
+  E'Everything that is stored about you, as one JSON document.\nOne array of rows a section, named like the tables. What you made for an organization is in it while you are a member there. Secrets are not: nobody can read them. Errors: not_signed_in, not_with_api_key.';
 grant execute on function public.export_my_data() to authenticated;
 
 create function private.delete_my_account() returns void

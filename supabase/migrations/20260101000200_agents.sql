@@ -2764,9 +2764,16 @@ grant execute on function public.restore_agent(uuid) to authenticated;
 insert into private.deletable_kinds (kind, relation, creator_column)
 values ('agent', 'public.agents', 'created_by_id');
 
+create view private.agents_by_person as
+select a.*
+from public.agents as a
+where a.organization_id = any (array(select private.my_organization_ids('member')));
+comment on view private.agents_by_person is
+  'Agents as people take them along: of organizations that the caller still works in. Whoever was removed gets nothing that others write there now.';
+
 insert into private.personal_data (section, relation, user_column)
 values
-  ('agents', 'public.agents', 'created_by_id'),
+  ('agents', 'private.agents_by_person', 'created_by_id'),
   ('agents_shared_with_you', 'public.agent_shares', 'user_id');
 
 -- migrate:down

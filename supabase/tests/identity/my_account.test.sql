@@ -1,6 +1,6 @@
 -- One's own account: what one sees, ends, takes along and deletes.
 begin;
-select plan(32);
+select plan(34);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben;
@@ -82,6 +82,40 @@ select is((select jsonb_array_length(document -> 'notifications') from export), 
   'and one''s own rows only');
 select ok((select document ?& array(select section from private.personal_data) from export),
   'every section is there');
+
+create temporary table office as select tests.create_organization(ben, 'Office') as id from people;
+grant select on office to public;
+select tests.add_member(id, ada, 'member') from office, people;
+insert into public.agents (organization_id, created_by_id, name) select id, ada, 'Clerk' from office, people;
+insert into public.teams (organization_id, created_by_id, name, type) select id, ada, 'Desk', 'route' from office, people;
+insert into public.workflows (organization_id, created_by_id, name, definition)
+select id, ada, 'Mail', '{"nodes": [{"id": "__start__", "type": "runnable", "data": {}},
+    {"id": "__end__", "type": "runnable", "data": {}}],
+  "edges": [{"source": "__start__", "target": "__end__"}]}'
+from office, people;
+insert into public.schedules (organization_id, created_by_id, team_id, name, frequency)
+select office.id, ada, t.id, 'Daily', 'daily' from office, people, public.teams as t;
+insert into public.eval_suites (organization_id, created_by_id, name) select id, ada, 'Checks' from office, people;
+create function pg_temp.made() returns table (section text, rows integer)
+language sql
+as $$
+  select s.key, jsonb_array_length(s.value)
+  from jsonb_each(public.export_my_data()) as s
+  where s.key in ('agents', 'eval_suites', 'schedules', 'teams', 'workflows')
+  order by s.key
+$$;
+grant execute on function pg_temp.made() to public;
+select tests.sign_in(ada) from people;
+select results_eq('select * from pg_temp.made()',
+  $$values ('agents', 1), ('eval_suites', 1), ('schedules', 1), ('teams', 1), ('workflows', 1)$$,
+  'people take along what they made for an organization');
+select tests.sign_out();
+delete from public.organization_members using office, people where organization_id = office.id and user_id = ada;
+select tests.sign_in(ada) from people;
+select results_eq('select * from pg_temp.made()',
+  $$values ('agents', 0), ('eval_suites', 0), ('schedules', 0), ('teams', 0), ('workflows', 0)$$,
+  'as long as they belong to it');
+select tests.sign_out();
 
 -- Deleting
 create temporary table acme as select tests.create_organization(ada, 'Acme') as id from people;
