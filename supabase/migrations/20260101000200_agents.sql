@@ -734,10 +734,12 @@ grant select on public.agent_access to authenticated;
 comment on view public.agent_access is
   E'What the caller may do with each agent that they can read.\ncan_inspect: see what hangs on it (variables, tools, MCP servers); can_run; can_edit: change and publish it; can_manage: share, delete, and say who sees it.';
 
+-- One's own shares through the function as well, since it keeps an API key to its organization.
 create policy agent_shares_select_party on public.agent_shares
   for select to authenticated
   using (
     user_id = (select auth.uid())
+      and agent_id = any (array(select private.my_shared_agent_ids('use')))
     or exists (
       select 1 from public.agent_access as a
       where a.agent_id = agent_shares.agent_id and a.can_manage));
@@ -758,6 +760,7 @@ create policy agent_shares_delete_party on public.agent_shares
   for delete to authenticated
   using (
     user_id = (select auth.uid())
+      and agent_id = any (array(select private.my_shared_agent_ids('use')))
     or exists (
       select 1 from public.agent_access as a
       where a.agent_id = agent_shares.agent_id and a.can_manage));

@@ -1,6 +1,6 @@
 -- Who sees, runs, edits and manages agents of each visibility.
 begin;
-select plan(51);
+select plan(53);
 
 select tests.create_user(username)
 from unnest(array['ada', 'ben', 'cleo', 'dora', 'emil', 'finn', 'gus', 'hana']) as username;
@@ -155,6 +155,11 @@ select tests.sign_in_with_key(pg_temp.person('gus'), tests.personal_organization
   'agents:write');
 select results_eq('select agent from pg_temp.abilities()', $$values ('Public')$$,
   'shares do not come along with a key of another organization');
+select is_empty('select from public.agent_shares', 'nor are they seen with it');
+delete from public.agent_shares;
+select tests.sign_out();
+select is((select count(*) from public.agent_shares where user_id = pg_temp.person('gus')), 2::bigint,
+  'or given back');
 select tests.sign_in_with_key(pg_temp.person('ada'), pg_temp.atelier(), 'agents:read');
 select results_eq('select agent, done from pg_temp.abilities()',
   $$values ('Private', 'inspect run'), ('Organization', 'inspect run'), ('Public', 'inspect run')$$,
