@@ -2415,6 +2415,12 @@ begin
       memory_type = v_new.memory_type
     where a.id = agent.id
     returning * into agent;
+    if not found then
+      raise sqlstate 'PT403' using
+        message = 'You may not edit the agent that has this external key.',
+        detail = 'not_allowed',
+        hint = 'Ask its creator or an admin of the organization, or choose another key.';
+    end if;
     outcome := 'updated';
   end if;
   perform private.write_agent_definition(agent, v_document);
@@ -2468,7 +2474,7 @@ begin
 end
 $$;
 comment on function public.import_agent(uuid, jsonb, boolean) is
-  E'Makes an agent from a document, or updates the one with its external_key.\nThe document is what export_agent answers: {"format": "agentry.agent", "format_version": 1, "name": ..., "system_prompt": ..., "model": ..., "parameters": [...], "variables": [...], "tools": [...], "mcp_servers": [...], "tags": [...]}; only name is required, docs/import.md lists all fields. The draft is written, nothing is published. With dry_run, everything is checked and nothing kept. Errors: document_invalid, parameter_definition_invalid, plain_secret, agent_limit_reached, external_key_taken.';
+  E'Makes an agent from a document, or updates the one with its external_key.\nThe document is what export_agent answers: {"format": "agentry.agent", "format_version": 1, "name": ..., "system_prompt": ..., "model": ..., "parameters": [...], "variables": [...], "tools": [...], "mcp_servers": [...], "tags": [...]}; only name is required, docs/import.md lists all fields. The draft is written, nothing is published. With dry_run, everything is checked and nothing kept. Errors: document_invalid, parameter_definition_invalid, plain_secret, agent_limit_reached, external_key_taken, not_allowed.';
 grant execute on function public.import_agent(uuid, jsonb, boolean) to authenticated;
 
 create function public.import_agents(

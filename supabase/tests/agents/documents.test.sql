@@ -1,6 +1,6 @@
 -- Agents as documents: import, export, forks.
 begin;
-select plan(55);
+select plan(56);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('finn') as finn;
@@ -130,6 +130,13 @@ select tests.sign_in(ben) from people;
 select is(tests.code_of(format($$select public.import_agent(%L,
   '{"external_key": "w-3", "name": "Taken"}')$$, org.id)), 'external_key_taken',
   'the key of a private agent of another is taken') from org;
+select tests.sign_out();
+insert into public.agent_shares (agent_id, user_id)
+select a.id, ben from public.agents as a, people where a.external_key = 'w-3';
+select tests.sign_in(ben) from people;
+select is(tests.code_of(format($$select public.import_agent(%L,
+  '{"external_key": "w-3", "name": "Taken"}')$$, org.id)), 'not_allowed',
+  'an agent that one only sees is not updated') from org;
 select tests.sign_in(finn) from people;
 select is(tests.code_of(format($$select public.import_agent(%L,
   '{"name": "x"}')$$, org.id)), 'organization_not_found',
