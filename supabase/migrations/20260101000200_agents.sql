@@ -873,6 +873,16 @@ $$;
 comment on function private.semver_sort_key(text) is
   'A text that sorts, under collation "C", as Semantic Versioning 2.0.0 section 11 orders versions.';
 
+create function private.is_semantic_version(version text) returns boolean
+language sql immutable parallel safe
+set search_path = ''
+as $$
+  select version ~ ('^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})'
+    || '(-[0-9A-Za-z-]{1,20}(\.[0-9A-Za-z-]{1,20}){0,4})?$')
+$$;
+comment on function private.is_semantic_version(text) is
+  'Whether a text is a version that sorts: three numbers of at most nine digits, and up to five identifiers of a pre-release.';
+
 create table public.agent_versions (
   id uuid primary key default private.uuid_v7(),
   organization_id uuid not null,
@@ -880,9 +890,7 @@ create table public.agent_versions (
   version_number integer
     constraint version_number_is_positive check (version_number > 0),
   version text
-    constraint version_is_semantic check (
-      version ~ ('^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})'
-        || '(-[0-9A-Za-z-]{1,20}(\.[0-9A-Za-z-]{1,20}){0,4})?$')),
+    constraint version_is_semantic check (private.is_semantic_version(version)),
   name text not null,
   revision_name text
     constraint revision_name_is_1_to_255_characters check (
@@ -2084,7 +2092,7 @@ begin
       when strpos(v_last.version, '-') > 0 then array_to_string(v_parts, '.')
       else format('%s.%s.%s', v_parts[1], v_parts[2], v_parts[3] + 1)
     end;
-  elsif v_row.version !~ '^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]+)?$' then
+  elsif not private.is_semantic_version(v_row.version) then
     raise sqlstate 'PT400' using
       message = format('"%s" is not a semantic version.', v_row.version),
       detail = 'version_invalid',

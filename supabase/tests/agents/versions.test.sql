@@ -1,6 +1,6 @@
 -- Versions: published in order, frozen for good, and a way back.
 begin;
-select plan(50);
+select plan(54);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('hana') as hana;
@@ -102,6 +102,9 @@ select is(
 select is(tests.code_of('select public.publish_agent_version(pg_temp.writer(),
   ''two'')'), 'version_invalid',
   'a version is semantic');
+select is(tests.code_of(format('select public.publish_agent_version(pg_temp.writer(), %L)', v)), 'version_invalid',
+  format('%s is no version', v))
+from unnest('{03.0.0,3.0.0-,3.0.0-a..b,3.0.0-a.b.c.d.e.f}'::text[]) as v;
 select is((select array_agg(version_number order by id) from public.agent_versions), array[1, 2, 3, 4, 5, 6],
   'refused publications leave no gap');
 
