@@ -2065,6 +2065,7 @@ declare
   v_last public.agent_versions;
   v_parts integer[];
 begin
+  perform private.require_scope('agents:read');
   perform private.require_scope('agents:write');
   -- Who publishes at the same time waits here, so that numbers have no gaps and versions only rise.
   perform from public.agents as a where a.id = publish_agent_version.agent_id for no key update;
@@ -2582,6 +2583,7 @@ declare
   v_agent public.agents;
 begin
   perform private.require_user();
+  perform private.require_scope('agents:read');
   perform private.require_scope('agents:write');
   select * into v_version
   from public.agent_versions as v
@@ -2693,6 +2695,7 @@ as $$
 declare
   v_agent public.agents;
 begin
+  perform private.require_scope('agents:read');
   perform private.require_scope('agents:write');
   perform private.require_agent(delete_agent.agent_id, 'manage');
   -- Whoever uninstalls it at this moment takes the install first and the agent then.
@@ -2723,6 +2726,7 @@ declare
   v_role public.org_role;
 begin
   perform private.require_user();
+  perform private.require_scope('agents:read');
   perform private.require_scope('agents:write');
   select * into v_agent
   from public.agents as a

@@ -1,6 +1,6 @@
 -- Who sees, runs, edits and manages agents of each visibility.
 begin;
-select plan(53);
+select plan(54);
 
 select tests.create_user(username)
 from unnest(array['ada', 'ben', 'cleo', 'dora', 'emil', 'finn', 'gus', 'hana']) as username;
@@ -167,6 +167,12 @@ select results_eq('select agent, done from pg_temp.abilities()',
 select throws_ok(
   format('select public.publish_agent_version(%L)', '00000000-0000-7000-8000-000000000001'),
   'PT403', 'This API key lacks the scope agents:write.', 'nor does it publish');
+select tests.sign_in_with_key(pg_temp.person('ada'), pg_temp.atelier(), 'agents:write');
+select is(
+  (select array_agg(tests.code_of(format('select public.%s(%L)', f, '00000000-0000-7000-8000-000000000001')))
+   from unnest('{publish_agent_version,restore_agent_version,delete_agent,restore_agent}'::text[]) as f),
+  array_fill('scope_missing'::text, array[4]),
+  'a key without agents:read gets no agent or version back from what changes one');
 select tests.sign_in_with_key(pg_temp.person('ada'), pg_temp.atelier(), 'executions:read');
 select is_empty('select 1 from public.agents', 'a key without agents:read sees no agents');
 select is_empty('select 1 from public.agent_parameters', 'and no parameters');
