@@ -5,7 +5,7 @@
 --
 -- For the contexts after this one:
 --   public.agent_access             what the caller may do with each agent that they can read
---   private.can_read_agent(id), can_run_agent(id), can_edit_agent(id)
+--   private.can_read_agent(id), can_edit_agent(id)
 --                                   the same as booleans, for definer functions; never in policies
 --   private.require_agent(id, ability)   the agent, or the error that the caller deserves
 --   private.freeze_draft(id)        the version that a run of the draft names
@@ -790,16 +790,6 @@ as $$
 $$;
 comment on function private.can_read_agent(uuid) is
   'Whether the caller may see the agent. For functions; policies spell the rule.';
-
-create function private.can_run_agent(agent_id uuid) returns boolean
-language sql stable security definer
-set search_path = ''
-as $$
-  select exists (
-    select from public.agent_access as a where a.agent_id = can_run_agent.agent_id and a.can_run)
-$$;
-comment on function private.can_run_agent(uuid) is
-  'Whether the caller may run the agent: members who see it, those it is shared with, admins. Strangers fork or install.';
 
 create function private.can_edit_agent(agent_id uuid) returns boolean
 language sql stable security definer
