@@ -361,22 +361,25 @@ $$;
 comment on function private.free_agent_slug(uuid, text) is
   'A slug for a name that no living agent of the organization has: name, name-2, name-3; agent-1, agent-2 for names without Latin letters.';
 
--- The organization's row is locked before its agents are looked at, here and by the limit below, so
--- that two who take the same slug or the last place wait for each other.
+-- The organization's row is locked before its agents are looked at and before an index holds their
+-- slugs, here and by the limit below, so that two who take the same slug or the last place wait for each
+-- other, in one order.
 create function private.tg_agents__take_slug() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
   perform 1 from public.organizations as o where o.id = new.organization_id for no key update;
-  new.slug := private.free_agent_slug(new.organization_id, new.name);
+  if coalesce(new.slug, '') = '' then
+    new.slug := private.free_agent_slug(new.organization_id, new.name);
+  end if;
   return new;
 end
 $$;
 comment on function private.tg_agents__take_slug() is
-  'Before insert without a slug: makes a unique one from the name.';
+  'Before insert: holds the organization, and makes a unique slug from the name where none is given.';
 create trigger _100_take_slug before insert on public.agents
-  for each row when (coalesce(new.slug, '') = '') execute function private.tg_agents__take_slug();
+  for each row execute function private.tg_agents__take_slug();
 
 create function private.enforce_agent_limit(organization_id uuid) returns void
 language plpgsql

@@ -51,6 +51,18 @@ export class Crowd {
     return agent.id;
   }
 
+  /** Until a statement here waits for a lock that another holds. */
+  async somebodyWaits(): Promise<void> {
+    let waiting = 0;
+    while (waiting === 0) {
+      waiting = (
+        await this.sql`
+          select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`
+      ).length;
+    }
+  }
+
   /** How often PostgreSQL has had to break a deadlock here. */
   async deadlocks(): Promise<number> {
     await this.sql`select pg_stat_force_next_flush()`;
