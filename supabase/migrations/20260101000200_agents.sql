@@ -44,13 +44,13 @@ create function private.names_a_secret(name text) returns boolean
 language sql immutable parallel safe
 set search_path = ''
 as $$
-  -- camelCase, kebab-case and snake_case name the same thing. `token` counts at the end only:
-  -- token_limit is a number of them.
+  -- camelCase, kebab-case and snake_case name the same thing. `token` counts at the end only: token_limit
+  -- is a number of them, as max_token and max_tokens are, and price_per_token what one costs.
   select regexp_replace(
       lower(regexp_replace(names_a_secret.name, '([a-z0-9])([A-Z])', '\1_\2', 'g')),
       '[^a-z0-9]+', '_', 'g')
     ~ ('(^|_)((api|private|access|secret|ssh|signing|encryption|auth)_?key|secret|password|passwd'
-      || '|passphrase|pwd|credentials?|authorization|bearer|cookie)(_|$)|(^|_)token$')
+      || '|passphrase|pwd|credentials?|authorization|bearer|cookie)(_|$)|(^|(?<!(^|_)(max|min|per))_)token$')
 $$;
 comment on function private.names_a_secret(text) is
   'Whether a key is named like something that must not be stored in plain text.';
@@ -73,7 +73,11 @@ comment on function private.looks_like_a_secret(text) is
   'Whether a text is a well-known kind of key, a JWT, a URL with a password, or an argument that carries one.';
 grant execute on function private.looks_like_a_secret(text) to authenticated, service_role;
 
-create function private.plain_secret_path(value jsonb, path text default '') returns text
+create function private.plain_secret_path(
+  value jsonb,
+  path text default '',
+  is_named boolean default false
+) returns text
 language plpgsql immutable parallel safe
 set search_path = ''
 as $$
@@ -90,10 +94,8 @@ begin
         return null;
       end if;
       for v_key, v_item in select * from jsonb_each(value) loop
-        if jsonb_typeof(v_item) = 'string' and v_item <> '""' and private.names_a_secret(v_key) then
-          return concat_ws('.', nullif(path, ''), v_key);
-        end if;
-        v_found := private.plain_secret_path(v_item, concat_ws('.', nullif(path, ''), v_key));
+        v_found := private.plain_secret_path(
+          v_item, concat_ws('.', nullif(path, ''), v_key), is_named or private.names_a_secret(v_key));
         if v_found is not null then
           return v_found;
         end if;
@@ -103,13 +105,17 @@ begin
         select e.item, e.ordinality - 1
         from jsonb_array_elements(value) with ordinality as e (item)
       loop
-        v_found := private.plain_secret_path(v_item, format('%s[%s]', path, v_key));
+        v_found := private.plain_secret_path(v_item, format('%s[%s]', path, v_key), is_named);
         if v_found is not null then
           return v_found;
         end if;
       end loop;
     when 'string' then
-      if private.looks_like_a_secret(value #>> '{}') then
+      if is_named and value <> '""' or private.looks_like_a_secret(value #>> '{}') then
+        return path;
+      end if;
+    when 'number' then
+      if is_named then
         return path;
       end if;
     else null;
@@ -117,9 +123,9 @@ begin
   return null;
 end
 $$;
-comment on function private.plain_secret_path(jsonb, text) is
-  'Where a JSON value holds a secret in plain text: under a key that is named like one, or as a text that looks like one; null when nowhere.';
-grant execute on function private.plain_secret_path(jsonb, text) to authenticated, service_role;
+comment on function private.plain_secret_path(jsonb, text, boolean) is
+  'Where a JSON value holds a secret in plain text: a text or number anywhere under a key that is named like one, or a text that looks like one; null when nowhere.';
+grant execute on function private.plain_secret_path(jsonb, text, boolean) to authenticated, service_role;
 
 create function private.refuse_plain_secrets(value jsonb) returns void
 language plpgsql immutable

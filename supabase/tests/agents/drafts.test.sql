@@ -1,6 +1,6 @@
 -- The draft: what it may hold, how it gets its slug, and what refuses secrets.
 begin;
-select plan(50);
+select plan(52);
 
 create temporary table people as select tests.create_user('ada') as ada;
 grant select on people to public;
@@ -121,6 +121,19 @@ select ok(not pg_temp.variable_refused('token_limit', '4000'), 'numbers of token
 select ok(not pg_temp.variable_refused('keyword', '"secretary"'),
   'words that merely contain one are not either');
 select ok(not pg_temp.variable_refused('password', '""'), 'an empty one says nothing');
+select is(
+  (select array_agg(private.plain_secret_path(v::jsonb) order by n)
+   from unnest(array[
+     '{"password": 12345}', '{"Authorization": ["Bearer abc"]}', '{"api_key": {"value": "x"}}',
+     '{"credentials": {"user": {"name": "me"}, "password": {"token": "DB"}}}']) with ordinality as t (v, n)),
+  '{password,Authorization[0],api_key.value,credentials.user.name}'::text[],
+  'neither numbers nor lists nor objects carry one under such a name');
+select is(
+  (select array_agg(v) from unnest(array[
+     '{"max_tokens": 800}', '{"max_token": 800}', '{"price_per_token": 0.01}', '{"password": null}',
+     '{"cookie": true}', '{"credentials": []}', '{"credentials": {"user": {"token": "DB_USER"}}}']) as v
+   where private.plain_secret_path(v::jsonb) is not null),
+  null, 'where there is nothing but numbers of tokens, switches and references, nothing is refused');
 select is(
   tests.code_of($$insert into public.mcp_servers (agent_id, name, transport, command, env_vars)
   select id, 'files', 'stdio', 'x', '{"GITHUB_TOKEN": "abc"}' from writer$$), 'plain_secret',
