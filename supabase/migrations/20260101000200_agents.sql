@@ -396,8 +396,14 @@ declare
 begin
   select o.max_agents into v_limit
   from public.organizations as o
-  where o.id = enforce_agent_limit.organization_id
+  where o.id = enforce_agent_limit.organization_id and o.deleted_at is null
   for no key update;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'This organization was deleted.',
+      detail = 'organization_not_found',
+      hint = 'An owner of it can restore it.';
+  end if;
   if v_limit < (
     select count(*) from public.agents as a
     where a.organization_id = enforce_agent_limit.organization_id and a.deleted_at is null
@@ -410,7 +416,7 @@ begin
 end
 $$;
 comment on function private.enforce_agent_limit(uuid) is
-  'After agents came to life: refuses more than the organization may have. Holds under concurrency, because the organization''s row is locked first.';
+  'After agents came to life: refuses more than the organization may have, and any in one that is deleted. Holds under concurrency, because the organization''s row is locked first.';
 
 create function private.tg_agents__enforce_limit() returns trigger
 language plpgsql security definer
@@ -2780,6 +2786,25 @@ comment on function public.restore_agent(uuid) is
   E'Brings a deleted agent back.\nIts creator and admins may; it gets another slug when its own was taken meanwhile. Errors: agent_not_found, agent_limit_reached, external_key_taken.';
 grant execute on function private.restore_agent(uuid) to authenticated;
 grant execute on function public.restore_agent(uuid) to authenticated;
+
+-- An organization's agents go and return with it, so that no rule about who sees what is public or
+-- shared has to ask for the organization as well. Those that were deleted before stay so.
+create function private.tg_organizations__delete_agents() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  update public.agents as a
+  set deleted_at = new.deleted_at
+  where a.organization_id = new.id and a.deleted_at is not distinct from old.deleted_at;
+  return null;
+end
+$$;
+comment on function private.tg_organizations__delete_agents() is
+  'After a deletion or its undoing: the agents that lived until then are deleted at the same time as their organization, and come back with it, whatever the limit says by now.';
+create trigger _500_delete_agents after update of deleted_at on public.organizations
+  for each row when (old.deleted_at is distinct from new.deleted_at)
+  execute function private.tg_organizations__delete_agents();
 
 insert into private.deletable_kinds (kind, relation, creator_column)
 values ('agent', 'public.agents', 'created_by_id');

@@ -1443,12 +1443,16 @@ as $$
 begin
   update public.marketplace_installs as i
   set uninstalled_at = now()
-  where i.cloned_agent_id = new.id and i.uninstalled_at is null;
+  where i.cloned_agent_id = new.id
+    and i.uninstalled_at is null
+    -- What goes with its organization comes back with it.
+    and exists (
+      select from public.organizations as o where o.id = new.organization_id and o.deleted_at is null);
   return null;
 end
 $$;
 comment on function private.tg_agents__end_install() is
-  'After a copy was deleted: its install ends.';
+  'After a copy was deleted, but not with its organization: its install ends.';
 create trigger _730_end_install after update of deleted_at on public.agents
   for each row when (old.deleted_at is null and new.deleted_at is not null and not new.is_custom)
   execute function private.tg_agents__end_install();

@@ -101,7 +101,8 @@ export const CALLS: Record<string, Call> = {
   publish_agent_version: { on: 'agents', arguments: ({ row }) => ({ agent_id: row.values['id'] }) },
   restore_agent: {
     on: 'agents',
-    where: isDeleted,
+    // What went with its organization comes back with it only.
+    where: (row) => isDeleted(row) && !String(row.values['slug']).endsWith('-closed'),
     arguments: ({ row }) => ({ agent_id: row.values['id'] }),
   },
   restore_agent_version: {

@@ -63,7 +63,8 @@ begin
   insert into public.agent_tools (agent_id, tool_id)
   select agent.id, t.id
   from public.tools as t
-  where t.name = case agent.visibility when 'public' then tenant || '_open' else v_secret || '_owner' end;
+  where t.organization_id = agent.organization_id
+    and t.name = case agent.visibility when 'public' then tenant || '_open' else v_secret || '_owner' end;
   insert into public.mcp_servers (agent_id, name, transport, command, args, env_vars, config)
   values (
     agent.id, v_mark, 'stdio', v_mark, jsonb_build_array(v_mark), jsonb_build_object('NOTE', v_mark),
@@ -488,6 +489,10 @@ begin
   update public.workflows set deleted_at = now()
   where organization_id = v_organization and created_by_id = v_admin;
   v_closed := tests.create_organization(v_owner, v_secret);
+  insert into public.agents (organization_id, created_by_id, slug, name, visibility)
+  values (v_closed, v_owner, tenant || '-closed', tenant, 'public')
+  returning * into v_agent;
+  perform access.fill_agent(tenant, v_agent);
   update public.organizations set deleted_at = now() where id = v_closed;
   delete from public.organization_members
   where organization_id = v_organization and user_id = access.person(tenant, 'removed');

@@ -34,3 +34,26 @@ it('a slug that two take at once, one of them in a longer transaction, goes to o
   expect(await second).toBe('agents_slug_is_unique');
   expect(await crowd.deadlocks()).toBe(0);
 });
+
+it('an agent that is made while its organization is deleted is refused', async () => {
+  const owner = await crowd.person();
+  const [organization] = await as(
+    owner.id,
+    one,
+    (tx) => tx<[{ id: string }]>`select id from public.create_organization('Closing')`,
+  );
+  let made: Promise<unknown> = Promise.resolve();
+
+  await as(owner.id, one, async (tx) => {
+    await tx`select public.delete_organization(${organization.id})`;
+    made = as(
+      owner.id,
+      other,
+      (tx) => tx`
+        insert into public.agents (organization_id, name) values (${organization.id}, 'Late')`,
+    ).catch((error: { detail: string }) => error.detail);
+    await crowd.somebodyWaits();
+  });
+
+  expect(await made).toBe('organization_not_found');
+});

@@ -1,6 +1,6 @@
 -- Agents as documents: import, export, forks.
 begin;
-select plan(56);
+select plan(64);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('finn') as finn;
@@ -235,6 +235,58 @@ select private.purge_deleted();
 select is(
   (select count(*) from public.agent_versions join writer on writer.id = agent_id), 0::bigint,
   'after 30 days it is gone, versions included');
+
+-- With its organization
+create temporary table shut as select tests.create_organization(ada, 'Shut') as id from people;
+grant select on shut to public;
+insert into public.agents (id, organization_id, created_by_id, name, slug, visibility, deleted_at)
+select a.id::uuid, shut.id, ada, a.slug, a.slug, a.visibility::public.agent_visibility, a.deleted_at
+from shut, people, (values
+  ('00000000-0000-7000-8000-0000000000a1', 'open', 'public', null::timestamptz),
+  ('00000000-0000-7000-8000-0000000000a2', 'lent', 'private', null),
+  ('00000000-0000-7000-8000-0000000000a3', 'gone', 'organization', now() - interval '1 day'))
+  as a (id, slug, visibility, deleted_at);
+insert into public.agent_shares (agent_id, user_id)
+select '00000000-0000-7000-8000-0000000000a2', finn from people;
+update public.organizations set max_agents = 1 from shut where organizations.id = shut.id;
+insert into public.marketplace_installs (listing_id, organization_id, installed_by_id, cloned_agent_id)
+select tests.create_listing(ben, tests.create_organization(ben, 'Shop'), 'Tool'), shut.id, ada,
+  '00000000-0000-7000-8000-0000000000a2'
+from shut, people;
+update public.agents set is_custom = false where slug = 'lent';
+create function pg_temp.living() returns text[]
+language sql
+as $$
+  select array_agg(a.slug::text order by a.slug)
+  from public.agents as a
+  where a.organization_id = (select id from shut)
+$$;
+grant execute on function pg_temp.living() to public;
+select tests.sign_in(finn) from people;
+select is(pg_temp.living(), '{lent,open}', 'a stranger sees what is public or shared');
+select tests.sign_in(ada) from people;
+select public.delete_organization(id) from shut;
+select tests.sign_in(finn) from people;
+select is(pg_temp.living(), null, 'but not of an organization that is deleted');
+select is(tests.code_of(format('select public.fork_agent(%L, %L)', '00000000-0000-7000-8000-0000000000a1',
+  tests.personal_organization(finn))), 'agent_not_found', 'nor forks it') from people;
+select tests.sign_in(ada) from people;
+select is(tests.code_of($$select public.restore_agent('00000000-0000-7000-8000-0000000000a1')$$), 'agent_not_found',
+  'no agent of it comes back by itself');
+select tests.sign_out();
+select is(tests.code_of(format($$insert into public.agents (organization_id, created_by_id, name) values (%L, %L, 'Late')$$, shut.id, ada)),
+  'organization_not_found', 'or is made') from shut, people;
+select tests.sign_in(ada) from people;
+select public.restore_organization(id) from shut;
+select is(pg_temp.living(), '{lent,open}',
+  'all return with it, over the limit as before; what was deleted earlier stays so');
+select is((select uninstalled_at from public.marketplace_installs join shut on shut.id = organization_id), null,
+  'and what is installed stays installed');
+select tests.sign_out();
+update public.organizations set deleted_at = now() from shut where organizations.id = shut.id;
+update public.organizations set deleted_at = now() - interval '31 days' from shut where organizations.id = shut.id;
+select private.purge_deleted();
+select is_empty('select from public.agents join shut on shut.id = organization_id', 'they are purged with it');
 
 select * from finish();
 rollback;
