@@ -79,12 +79,15 @@ begin
     new.embedding_model := null;
   elsif new.embedding is not null and (tg_op = 'INSERT' or new.embedding is distinct from old.embedding) then
     new.embedding := private.unit_vector(new.embedding);
+    if new.embedding is null then
+      new.embedding_model := null;
+    end if;
   end if;
   return new;
 end
 $$;
 comment on function private.tg_agent_memories__embedding() is
-  'Embeddings are stored with length 1; one that was made of other words goes with them.';
+  'Embeddings are stored with length 1; one without direction is none, and one that was made of other words goes with them.';
 
 create trigger _100_embedding before insert or update of content, embedding on public.agent_memories
   for each row execute function private.tg_agent_memories__embedding();

@@ -1,6 +1,6 @@
 -- Memories: about whom, who sees, corrects and deletes them, how they are kept and how they are ranked.
 begin;
-select plan(58);
+select plan(60);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -55,6 +55,14 @@ select throws_ok(
 select throws_ok(
   $$select private.remember(agent, member, 'fact', 'x', embedding => '{1}') from ids$$,
   '23514', null, 'and a model that made it');
+select private.remember(agent, stranger, 'fact', 'Says nothing', null, '{0, 0}', 'test/two') from ids;
+select results_eq(
+  $$select embedding, embedding_model from public.agent_memories, ids where user_id = stranger$$,
+  'values (null::real[], null::text)', 'a vector without direction is none, and made by no model');
+select is(
+  (select private.embed_memory(m.id, 'Says nothing', '{0, 0, 0}', 'test/three') from public.agent_memories as m, ids
+    where m.user_id = stranger), true, 'also when it comes later');
+delete from public.agent_memories using ids where user_id = stranger;
 select private.remember(agent, owner, 'fact', 'Signs the contracts', null, '{1, 0, 0}', 'test/three'),
   private.remember(other_agent, member, 'fact', 'Drinks coffee here', null, '{1, 0, 0}', 'test/three')
 from ids;
