@@ -296,6 +296,7 @@ set search_path = ''
 as $$
 declare
   v_policy private.partition_policies;
+  v_has_changed boolean := false;
   v_this_month date := date_trunc('month', now() at time zone 'UTC');
   v_oldest date;
   v_newest date;
@@ -318,12 +319,17 @@ begin
     end
   returning * into v_clock;
 
-  -- Writes go on meanwhile: each step waits only briefly for its locks and is tried again next time.
-  perform set_config('lock_timeout', '2s', true);
+  -- Writes go on meanwhile: each step waits only briefly for its locks and is tried again next time. So
+  -- briefly that where maintenance and writers wait for each other, it gives way before PostgreSQL ends
+  -- one of them, which it does after a second (deadlock_timeout).
+  perform set_config('lock_timeout', '250ms', true);
   for v_policy in
     -- Children expire before their parents, so the shorter-lived tables go first.
     select * from private.partition_policies as p order by p.months_kept, p.parent::text
   loop
+    -- Writers take these tables in orders of their own: the locks of one are given back, with this
+    -- transaction, before the next is touched.
+    exit when v_has_changed;
     v_oldest := v_this_month - make_interval(months => v_policy.months_kept);
     v_newest := v_this_month + make_interval(months => v_policy.months_ahead);
 
@@ -342,9 +348,10 @@ begin
     loop
       begin
         if private.add_month_partition(v_policy.parent, v_month) then
+          v_has_changed := true;
           return next format('made %s %s', v_policy.parent, to_char(v_month, 'YYYY-MM'));
         end if;
-      exception when lock_not_available then
+      exception when lock_not_available or deadlock_detected then
         return next format('busy %s %s', v_policy.parent, to_char(v_month, 'YYYY-MM'));
       end;
     end loop;
@@ -365,8 +372,9 @@ begin
         -- `detach concurrently` is impossible beside a default partition.
         execute format('alter table %s detach partition %s', v_policy.parent, v_partition);
         execute format('drop table %s', v_partition);
+        v_has_changed := true;
         return next format('dropped %s %s', v_policy.parent, to_char(v_month, 'YYYY-MM'));
-      exception when lock_not_available then
+      exception when lock_not_available or deadlock_detected then
         return next format('busy %s %s', v_policy.parent, to_char(v_month, 'YYYY-MM'));
       end;
     end loop;
@@ -374,10 +382,10 @@ begin
 end
 $$;
 comment on function private.maintain_partitions() is
-  'Makes the months ahead, drains late rows, drops months past their time; answers with what it did, one line each.';
+  'Makes the months ahead, drains late rows, drops months past their time, of the first table that needs it: call it again until it answers nothing. Answers with what it did, one line each.';
 
 insert into private.upkeep_tasks (name, task, every)
-values ('maintain partitions', 'private.maintain_partitions()', interval '1 hour');
+values ('maintain partitions', 'private.maintain_partitions()', interval '1 minute');
 
 -- ---------------------------------------------------------------------------------------------------
 -- Counters are kept by triggers, and every one of them can be counted again. Contexts register a check

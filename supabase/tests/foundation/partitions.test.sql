@@ -1,5 +1,5 @@
 begin;
-select plan(13);
+select plan(15);
 
 create table public.readings (id uuid primary key default private.uuid_v7(), value integer not null)
 partition by range (id);
@@ -69,6 +69,18 @@ select is(
   'a month past its time is dropped');
 select is((select total from private.reading_archive), 100::bigint, 'its counts were folded before');
 select is((select sum(value) from public.readings), 1011::bigint, 'the rows of other months stay');
+
+-- One table at a time
+create table public.meters (id uuid primary key default private.uuid_v7()) partition by range (id);
+select private.partition_by_month('public.meters', 2);
+update private.partition_policies set months_ahead = 4
+where parent in ('public.meters'::regclass, 'public.readings'::regclass);
+select is(
+  (select array_agg(split_part(line, ' ', 2)) from private.maintain_partitions() as line), '{public.meters}',
+  'a transaction changes one table, so that it never holds one while it waits for another');
+select is(
+  (select array_agg(split_part(line, ' ', 2)) from private.maintain_partitions() as line), '{public.readings}',
+  'and the next one the next');
 
 select * from finish();
 rollback;
