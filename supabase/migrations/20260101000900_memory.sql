@@ -304,6 +304,8 @@ set search_path = ''
 as $$
 declare
   v_schema text;
+  v_version text;
+  v_scan text;
   v_dimensions integer;
   v_function regprocedure;
 begin
@@ -311,11 +313,10 @@ begin
     return false;
   end if;
   create extension if not exists vector with schema extensions;
-  v_schema := (
-    select n.nspname
-    from pg_catalog.pg_extension as e
-      join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
-    where e.extname = 'vector');
+  select n.nspname, e.extversion into v_schema, v_version
+  from pg_catalog.pg_extension as e
+    join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+  where e.extname = 'vector';
   -- Ranking runs as its caller. Where the extension is made under our default privileges, which close
   -- every new function, those of the extension are closed as well.
   for v_function in
@@ -338,6 +339,16 @@ begin
        where cardinality(embedding) = %2$s',
       v_schema, v_dimensions);
   end loop;
+  -- An index scan finds the nearest vectors of everybody, at most hnsw.ef_search of them (40 unless told),
+  -- and only then looks whose they are. From 0.8 on it goes on until there are enough. In any order, since
+  -- a strict one leaves out what it comes upon too late; who asks sorts them.
+  v_scan := case
+    when string_to_array(v_version, '.')::integer[] >= '{0,8}' then
+      'set hnsw.iterative_scan = relaxed_order
+       set hnsw.max_scan_tuples = 1000000
+       set hnsw.scan_mem_multiplier = 32'
+    else 'set hnsw.ef_search = 1000'
+  end;
   execute format(
     $function$
       create or replace function private.similar_memories(
@@ -349,6 +360,7 @@ begin
       ) returns table (id uuid, similarity double precision)
       language plpgsql stable
       set search_path = ''
+      %2$s
       as $body$
       begin
         -- Spelled out with the number of dimensions, by which the planner finds the index.
@@ -368,7 +380,7 @@ begin
       end
       $body$
     $function$,
-    v_schema);
+    v_schema, v_scan);
   return true;
 end
 $$;

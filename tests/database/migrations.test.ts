@@ -110,6 +110,35 @@ describe('on a PostgreSQL with pgvector', () => {
     },
   );
 
+  it('what others are told that is closer keeps nothing of one’s own from being found', async () => {
+    const [mine, others] = [await createUser('few'), await createUser('many')];
+    const { rows: agents } = await db.query<{ id: string }>(
+      `insert into public.agents (organization_id, created_by_id, name)
+       select tests.personal_organization($1), $1, 'Remembers' returning id`,
+      [mine],
+    );
+    const question = randomVector(256);
+    const around = (sign: number) =>
+      question.map((x) => Math.fround(sign * x + (Math.random() - 0.5) / 10));
+    for (let n = 0; n < 230; n++) {
+      await db.query(`select private.remember($1, $2, 'fact', $3, null, $4, 'test')`, [
+        ...[agents[0]!.id, n < 30 ? mine : others, `Fact ${n}`],
+        around(n < 30 ? -1 : 1),
+      ]);
+    }
+
+    const found = await db.transaction(async (tx) => {
+      // By the index of vectors, as where a person has many memories.
+      await tx.exec('set local enable_seqscan = off; set local enable_sort = off');
+      const { rows } = await tx.query(
+        'select from private.similar_memories($1, $2, null, private.unit_vector($3), 30)',
+        [agents[0]!.id, mine, question],
+      );
+      return rows.length;
+    });
+    expect(found).toBe(30);
+  });
+
   it('match_memories ranks with it as the person, under row-level security', async () => {
     const person = await createUser('asker');
     const { rows: agents } = await db.query<{ id: string }>(
