@@ -233,7 +233,7 @@ begin
 end
 $$;
 comment on function private.refuse_api_key() is
-  'Refuses API keys altogether: accounts, members, keys, tokens and billing belong to people.';
+  'Refuses API keys altogether: accounts, members, keys, tokens, billing and the audit log belong to people.';
 grant execute on function private.refuse_api_key() to anon, authenticated, service_role;
 
 create function private.random_token() returns text

@@ -60,7 +60,7 @@ revoke insert, update, delete on public.audit_logs from service_role;
 create policy audit_logs_select_admin on public.audit_logs for select to authenticated
   using (organization_id = any (array(select private.my_organization_ids('admin'))));
 create policy audit_logs_select_scope on public.audit_logs as restrictive for select to authenticated
-  using ((select private.has_scope('organization:read')));
+  using ((select private.has_scope('personal')));
 
 comment on table public.audit_logs is
   E'Who changed what in an organization.\nAdmins read. Insert-only: verify_audit_log() finds what was tampered with. Kept for 7 years; addresses and user agents for 90 days.';
@@ -103,7 +103,7 @@ revoke insert, update, delete on public.audit_seals from service_role;
 create policy audit_seals_select_admin on public.audit_seals for select to authenticated
   using (organization_id = any (array(select private.my_organization_ids('admin'))));
 create policy audit_seals_select_scope on public.audit_seals as restrictive for select to authenticated
-  using ((select private.has_scope('organization:read')));
+  using ((select private.has_scope('personal')));
 
 comment on table public.audit_seals is
   E'The hash chain over an organization''s audit log.\nKeep the newest seal somewhere else: rows cut from the end show only against an exported head.';
@@ -212,7 +212,7 @@ declare
   v_before public.audit_seals;
   v_log public.audit_logs;
 begin
-  perform private.require_scope('organization:read');
+  perform private.refuse_api_key();
   perform private.require_role(verify_audit_log.organization_id, 'admin');
   for v_seal in
     select * from public.audit_seals as s
@@ -256,7 +256,7 @@ as $$
   select v.seq, v.audit_log_id, v.problem from private.verify_audit_log(organization_id) as v
 $$;
 comment on function public.verify_audit_log(uuid) is
-  E'The first row of an organization''s audit log that was tampered with; no row when it is whole.\nproblem is changed, removed or moved. Rows cut from the end show only against an exported head: compare the newest of audit_seals. Admins. Errors: organization_not_found, not_allowed.';
+  E'The first row of an organization''s audit log that was tampered with; no row when it is whole.\nproblem is changed, removed or moved. Rows cut from the end show only against an exported head: compare the newest of audit_seals. Admins. Errors: not_with_api_key, organization_not_found, not_allowed.';
 grant execute on function public.verify_audit_log(uuid) to authenticated;
 
 -- ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 begin;
-select plan(28);
+select plan(31);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -71,6 +71,13 @@ select lives_ok(
 select cmp_ok(private.seal_audit_logs(), '>=', 3, 'the sealer chains the new rows');
 select tests.sign_in(owner) from ids;
 select is_empty('select * from ids, public.verify_audit_log(org)', 'a whole log verifies, what was forgotten included');
+
+-- Keys
+select tests.sign_in_with_key(owner, org, 'organization:read') from ids;
+select is_empty('select from public.audit_logs', 'a key reads nothing of it, as it reads no members, keys or bills');
+select is_empty('select from public.audit_seals', 'nor seals');
+select is(tests.code_of('select public.verify_audit_log(org) from ids'), 'not_with_api_key', 'nor verifies it');
+select tests.sign_out();
 
 -- Tampering takes an operator who switches the triggers off.
 select tests.sign_out();
