@@ -109,25 +109,24 @@ comment on table public.audit_seals is
   E'The hash chain over an organization''s audit log.\nKeep the newest seal somewhere else: rows cut from the end show only against an exported head.';
 comment on column public.audit_seals.row_hash is 'SHA-256 over the row without its address and user agent.';
 comment on column public.audit_seals.hash is 'SHA-256 over the hash of the seal before and row_hash.';
-comment on column public.audit_seals.is_anchor is 'Its row was dropped with its month; the chain goes on from here.';
+comment on column public.audit_seals.is_anchor is 'Its row was dropped with its month; the chain goes on from here. Of a month that is still kept, it is not believed.';
 
-create function private.audit_row_hash(log public.audit_logs) returns bytea
-language sql stable
-set search_path = ''
-set timezone = 'UTC'
-as $$
-  select sha256(convert_to((to_jsonb(log) - array['ip_address', 'user_agent'])::text, 'UTF8'))
-$$;
-comment on function private.audit_row_hash(public.audit_logs) is 'SHA-256 over what a row will always hold.';
+-- A view, so that a query over a whole log need not call a function for each row.
+create view private.audit_row_hashes as
+select l.id, l.organization_id,
+  sha256(convert_to((to_jsonb(l) - array['ip_address', 'user_agent'])::text, 'UTF8')) as row_hash
+from public.audit_logs as l;
+comment on view private.audit_row_hashes is
+  'SHA-256 over what a row will always hold. It writes times in the session''s time zone: who asks sets UTC.';
 
 create function private.seal_audit_logs() returns integer
 language plpgsql
 set search_path = ''
+set timezone = 'UTC'
 as $$
 declare
-  v_log public.audit_logs;
+  v_log private.audit_row_hashes;
   v_head public.audit_seals;
-  v_row_hash bytea;
   v_sealed integer := 0;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('private.seal_audit_logs', 0)) then
@@ -140,7 +139,7 @@ begin
         select w.audit_log_id from private.audit_unsealed as w order by w.audit_log_id limit 10000)
       returning u.audit_log_id
     )
-    select l.* from waiting as w join public.audit_logs as l on l.id = w.audit_log_id
+    select l.* from waiting as w join private.audit_row_hashes as l on l.id = w.audit_log_id
     order by l.organization_id, l.id
   loop
     if v_head.organization_id is distinct from v_log.organization_id then
@@ -150,11 +149,10 @@ begin
       order by s.seq desc
       limit 1;
     end if;
-    v_row_hash := private.audit_row_hash(v_log);
     insert into public.audit_seals (organization_id, seq, audit_log_id, row_hash, hash)
     values (
-      v_log.organization_id, coalesce(v_head.seq, 0) + 1, v_log.id, v_row_hash,
-      sha256(coalesce(v_head.hash, '') || v_row_hash))
+      v_log.organization_id, coalesce(v_head.seq, 0) + 1, v_log.id, v_log.row_hash,
+      sha256(coalesce(v_head.hash, '') || v_log.row_hash))
     returning * into v_head;
     v_sealed := v_sealed + 1;
   end loop;
@@ -172,13 +170,13 @@ begin
   execute format(
     'update public.audit_seals as s set is_anchor = true where s.audit_log_id in (select l.id from %s as l)', partition);
   delete from public.audit_seals as s
-  where s.is_anchor
-    and exists (
-      select from public.audit_seals as next
-      where next.organization_id = s.organization_id and next.seq = s.seq + 1 and next.is_anchor)
-    and not exists (
-      select from public.audit_seals as before
-      where before.organization_id = s.organization_id and before.seq < s.seq and not before.is_anchor);
+  using (
+    select k.organization_id,
+      coalesce(min(k.seq) filter (where not k.is_anchor), max(k.seq) + 1) - 1 as last_anchor
+    from public.audit_seals as k
+    group by k.organization_id
+  ) as chain
+  where s.organization_id = chain.organization_id and s.seq < chain.last_anchor;
 end
 $$;
 comment on function private.anchor_audit_seals(regclass) is
@@ -206,44 +204,50 @@ create function private.verify_audit_log(organization_id uuid)
 returns table (seq bigint, audit_log_id uuid, problem text)
 language plpgsql stable security definer
 set search_path = ''
+set timezone = 'UTC'
 as $$
 declare
-  v_seal public.audit_seals;
-  v_before public.audit_seals;
-  v_log public.audit_logs;
+  -- The rows of earlier months may be gone. An anchor of a later one is a seal like any other.
+  v_kept_from uuid := (
+    select private.uuid_v7_floor(
+      date_trunc('month', now()) - make_interval(months => p.months_kept))
+    from private.partition_policies as p
+    where p.parent = 'public.audit_logs'::regclass);
 begin
   perform private.refuse_api_key();
   perform private.require_role(verify_audit_log.organization_id, 'admin');
-  for v_seal in
-    select * from public.audit_seals as s
-    where s.organization_id = verify_audit_log.organization_id
-    order by s.seq
-  loop
-    seq := v_seal.seq;
-    audit_log_id := v_seal.audit_log_id;
-    problem := null;
-    if v_seal.seq <> coalesce(v_before.seq, case when v_seal.is_anchor then v_seal.seq - 1 else 0 end) + 1 then
-      problem := 'removed';
-      seq := coalesce(v_before.seq, 0) + 1;
-      audit_log_id := null;
-    elsif (v_before.seq is not null or not v_seal.is_anchor)
-      and v_seal.hash <> sha256(coalesce(v_before.hash, '') || v_seal.row_hash)
-    then
-      problem := 'moved';
-    elsif not v_seal.is_anchor then
-      select * into v_log from public.audit_logs as l where l.id = v_seal.audit_log_id;
-      problem := case
-        when v_log.id is null then 'removed'
-        when v_log.organization_id <> v_seal.organization_id then 'moved'
-        when private.audit_row_hash(v_log) <> v_seal.row_hash then 'changed'
-      end;
-    end if;
-    if problem is not null then
-      return next;
-      return;
-    end if;
-    v_before := v_seal;
-  end loop;
+  return query
+    with chain as (
+      select s.*,
+        s.is_anchor and s.audit_log_id < v_kept_from as is_gone,
+        lag(s.seq) over (order by s.seq) as seq_before,
+        lag(s.hash) over (order by s.seq) as hash_before
+      from public.audit_seals as s
+      where s.organization_id = verify_audit_log.organization_id
+    ), checked as (
+      select c.seq, c.audit_log_id, c.seq_before,
+        case
+          when c.seq <> coalesce(c.seq_before + 1, case when c.is_gone then c.seq else 1 end)
+            then 'missing'
+          when (c.seq_before is not null or not c.is_gone)
+            and c.hash <> sha256(coalesce(c.hash_before, '') || c.row_hash)
+            then 'moved'
+          when c.is_gone then null
+          when l.id is null then 'removed'
+          when l.organization_id <> c.organization_id then 'moved'
+          when l.row_hash <> c.row_hash then 'changed'
+        end as problem
+      from chain as c
+        left join private.audit_row_hashes as l on l.id = c.audit_log_id
+    )
+    select
+      case c.problem when 'missing' then coalesce(c.seq_before, 0) + 1 else c.seq end,
+      case when c.problem <> 'missing' then c.audit_log_id end,
+      replace(c.problem, 'missing', 'removed')
+    from checked as c
+    where c.problem is not null
+    order by c.seq
+    limit 1;
 end
 $$;
 grant execute on function private.verify_audit_log(uuid) to authenticated;

@@ -1,5 +1,5 @@
 begin;
-select plan(31);
+select plan(34);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -96,6 +96,19 @@ select tests.sign_in(owner) from ids;
 select is((select problem from ids, public.verify_audit_log(org)), 'removed', 'a removed row is found');
 select tests.sign_out();
 rollback to whole;
+update public.audit_seals set is_anchor = true where seq = 3;
+select tests.sign_in(owner) from ids;
+select is_empty('select * from ids, public.verify_audit_log(org)', 'a seal that says that its row is gone, while it is there, hides nothing');
+select tests.sign_out();
+set local session_replication_role = replica;
+delete from public.audit_logs where id in (select audit_log_id from ids, public.audit_seals where organization_id = org and seq = 3);
+set local session_replication_role = origin;
+select tests.sign_in(owner) from ids;
+select is(
+  (select seq || ' ' || problem from ids, public.verify_audit_log(org)), '3 removed',
+  'and none says so of a month that is still kept');
+select tests.sign_out();
+rollback to whole;
 delete from public.audit_seals where seq = 2;
 select tests.sign_in(owner) from ids;
 select is(
@@ -110,15 +123,38 @@ select is((select seq || ' ' || problem from ids, public.verify_audit_log(org)),
 select tests.sign_out();
 rollback to whole;
 
--- A month goes.
-select private.anchor_audit_seals(tableoid::regclass) from public.audit_logs group by tableoid;
-select is(
-  (select count(*) from ids, public.audit_seals where organization_id = org), 1::bigint,
-  'of a month that is dropped the last seal stays as an anchor');
-insert into public.teams (organization_id, created_by_id, name, type) select org, owner, 'Later', 'route' from ids;
+-- A month goes, of an organization that is older than what is kept.
+update ids set org = tests.create_organization(owner, 'Old');
 select private.seal_audit_logs();
+set local session_replication_role = replica;
+delete from public.audit_seals using ids where organization_id = org;
+delete from public.audit_logs using ids where organization_id = org;
+set local session_replication_role = origin;
+insert into public.audit_logs (id, organization_id, action, resource_type)
+select private.uuid_v7_floor(now() - interval '8 years' + n * interval '1 second'), org, 'team.created', 'team'
+from ids, generate_series(1, 3) as n;
+insert into private.audit_unsealed (audit_log_id, organization_id)
+select id, org from ids, public.audit_logs where organization_id = org;
+select private.seal_audit_logs();
+insert into public.teams (organization_id, created_by_id, name, type) select org, owner, 'Kept', 'route' from ids;
+select private.seal_audit_logs();
+create table private.dropped as
+select l.id from ids, public.audit_logs as l
+where l.organization_id = org and l.id < private.uuid_v7_floor(now() - interval '7 years 1 month');
+select private.anchor_audit_seals('private.dropped');
+select results_eq(
+  'select seq, is_anchor from ids, public.audit_seals where organization_id = org order by seq',
+  $$values (3::bigint, true), (4, false)$$,
+  'of a month that is dropped the last seal stays as an anchor');
+set local session_replication_role = replica;
+delete from public.audit_logs where id in (select id from private.dropped);
+set local session_replication_role = origin;
 select tests.sign_in(owner) from ids;
 select is_empty('select * from ids, public.verify_audit_log(org)', 'and the chain goes on from there');
+select tests.sign_out();
+update public.audit_seals set row_hash = 'x' from ids where organization_id = org and seq = 4;
+select tests.sign_in(owner) from ids;
+select is((select seq || ' ' || problem from ids, public.verify_audit_log(org)), '4 moved', 'which a forged row does not');
 
 -- Sessions
 select tests.sign_in(member) from ids;
