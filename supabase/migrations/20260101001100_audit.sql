@@ -413,7 +413,7 @@ begin
   perform private.audit(o.id, 'session.revoked', 'session', old.id)
   from public.organizations as o
     join public.organization_members as m on m.organization_id = o.id
-  where m.user_id = old.user_id and o.is_personal
+  where m.user_id = old.user_id and m.role = 'owner' and o.is_personal
     and exists (select from auth.users as u where u.id = old.user_id);
   return null;
 end

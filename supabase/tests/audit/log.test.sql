@@ -157,6 +157,8 @@ select tests.sign_in(owner) from ids;
 select is((select seq || ' ' || problem from ids, public.verify_audit_log(org)), '4 moved', 'which a forged row does not');
 
 -- Sessions
+select tests.sign_out();
+select tests.add_member(tests.personal_organization(stranger), member, 'admin') from ids;
 select tests.sign_in(member) from ids;
 select public.revoke_session(tests.create_session(member)) from ids;
 select tests.sign_in(stranger) from ids;
