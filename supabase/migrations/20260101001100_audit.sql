@@ -66,7 +66,7 @@ comment on table public.audit_logs is
   E'Who changed what in an organization.\nAdmins read. Insert-only: verify_audit_log() finds what was tampered with. Kept for 7 years; addresses and user agents for 90 days.';
 comment on column public.audit_logs.user_id is 'Null: the platform itself, or an operator.';
 comment on column public.audit_logs.action is '<resource>.<created|updated|deleted|restored>, or a word of its own such as session.revoked.';
-comment on column public.audit_logs.old_values is 'What the changed columns held before; texts over 2,000 characters as their length and SHA-256.';
+comment on column public.audit_logs.old_values is 'What the changed columns held before (of a share, all); texts over 2,000 characters as their length and SHA-256.';
 comment on column public.audit_logs.new_values is 'What they hold now.';
 comment on column public.audit_logs.request_id is 'The x-request-id of the request that did it.';
 
@@ -343,7 +343,7 @@ begin
   if v_row ->> tg_argv[1] is not null then
     perform private.audit(
       (v_row ->> tg_argv[1])::uuid, v_type || '.' || v_verb, v_type,
-      coalesce(v_row ->> 'id', v_row ->> 'agent_id', v_row ->> 'user_id')::uuid,
+      coalesce(v_row ->> 'id', v_row ->> 'user_id')::uuid,
       private.audit_values(v_old), private.audit_values(v_new));
   end if;
   return null;
@@ -352,8 +352,11 @@ $$;
 comment on function private.tg_audit() is
   'After insert, update or delete: (resource type, column with the organization, columns that are no news ...).';
 
--- What is audited: everything that decides who may do what, what runs, and what it costs. Runs and
--- counters are records of their own; conversations are nobody's business but their user's.
+-- What is audited: who belongs to an organization, which keys, tokens and webhooks open it, to whom its
+-- agents are lent, the things that it makes and sells, and what it pays. Not the parts of them: the
+-- parameters, variables, tools and servers of an agent's draft are told of when they are published, all
+-- in one version, and a workflow keeps versions of its own. Runs and counters are records themselves;
+-- conversations are nobody's business but their user's.
 create trigger _900_audit after insert or update or delete on public.organizations
   for each row execute function private.tg_audit('organization', 'id');
 create trigger _900_audit after insert or update or delete on public.organization_members
@@ -402,6 +405,29 @@ create trigger _900_audit after insert or update or delete on public.invoices
   for each row execute function private.tg_audit('invoice', 'organization_id');
 create trigger _900_audit after insert or update or delete on public.eval_suites
   for each row execute function private.tg_audit('eval_suite', 'organization_id');
+
+-- A share has no organization and no id of its own: it stands in the trail of its agent, whole, so that an
+-- entry names the person. One that goes with its agent has the agent's entry.
+create function private.tg_agent_shares__audit() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  v_noise text[] := array['updated_at', 'created_at'];
+begin
+  perform private.audit(
+    a.organization_id,
+    'share.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end,
+    'share', a.id, to_jsonb(old) - v_noise, to_jsonb(new) - v_noise)
+  from public.agents as a
+  where a.id = coalesce(new.agent_id, old.agent_id);
+  return null;
+end
+$$;
+comment on function private.tg_agent_shares__audit() is
+  'After insert, update or delete: to whom an agent was lent, in the log of its organization.';
+create trigger _900_audit after insert or delete or update of permission on public.agent_shares
+  for each row execute function private.tg_agent_shares__audit();
 
 -- Signing a session out from elsewhere is worth a line; ordinary signing out, which Auth does without a
 -- caller, and the end of the whole account are not.

@@ -1,5 +1,5 @@
 begin;
-select plan(34);
+select plan(35);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -155,6 +155,21 @@ select tests.sign_out();
 update public.audit_seals set row_hash = 'x' from ids where organization_id = org and seq = 4;
 select tests.sign_in(owner) from ids;
 select is((select seq || ' ' || problem from ids, public.verify_audit_log(org)), '4 moved', 'which a forged row does not');
+
+-- Shares
+select tests.sign_out();
+insert into public.agents (organization_id, created_by_id, name) select org, owner, 'Lent' from ids;
+insert into public.agent_shares (agent_id, user_id) select a.id, stranger from ids, public.agents as a where a.name = 'Lent';
+update public.agent_shares set permission = 'edit';
+delete from public.agent_shares;
+select results_eq(
+  $$select l.action, l.resource_id = a.id, l.old_values ->> 'permission', l.new_values ->> 'permission',
+      coalesce(l.old_values, l.new_values) ->> 'user_id' = stranger::text
+    from ids, public.audit_logs as l, public.agents as a
+    where l.resource_type = 'share' and a.name = 'Lent' order by l.id$$,
+  $$values ('share.created', true, null::text, 'use', true), ('share.updated', true, 'use', 'edit', true),
+    ('share.deleted', true, 'edit', null, true)$$,
+  'an agent that is lent to somebody stands in the log');
 
 -- Sessions
 select tests.sign_out();
