@@ -286,8 +286,9 @@ begin
       limit 5000
     ) as m
       cross join lateral (
+        -- Side by side in a select list: as a function in FROM both would be stored before they are read.
         select sum(p.x * p.y)::double precision as cosine
-        from unnest(m.embedding, similar_memories.embedding) as p (x, y)
+        from (select unnest(m.embedding) as x, unnest(similar_memories.embedding) as y) as p
       ) as s
     order by s.cosine desc
     limit similar_memories.count;
