@@ -606,7 +606,20 @@ grant update (permission) on public.agent_shares to authenticated;
 comment on table public.agent_shares is
   E'Who an agent is shared with.\nuse: read and run it. edit: change it too. Its creator and admins share it; the person may give it back by deleting the row.';
 
--- The agents' policies ask this function, not the table: two tables' policies never refer to each other.
+-- Who may what with an agent. The policies of agents and the columns of agent_access say it in clauses,
+-- always in the order of these lines, so that a missing one is seen:
+--
+--                                           reads  inspects  runs  edits  manages
+--   anybody, when it is public                x
+--   viewers, unless it is private             x       x
+--   members, unless it is private             x       x       x      x
+--   its creator, while a member               x       x       x      x       x
+--   admins and owners                         x       x       x      x       x
+--   whom it is shared with, to use            x       x       x
+--   whom it is shared with, to edit           x       x       x      x
+--
+-- Policies ask for shares by a function: those of agent_shares ask agents, and two tables' policies never
+-- refer to each other. Definers, whom no policy stops, ask the view.
 create function private.my_shared_agent_ids(minimum public.agent_permission) returns setof uuid
 language plpgsql stable security definer
 set search_path = ''
