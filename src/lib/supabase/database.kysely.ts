@@ -380,7 +380,7 @@ export interface AuditLogs {
    */
   new_values: Json | null;
   /**
-   * What the changed columns held before; texts over 2,000 characters as their length and SHA-256.
+   * What the changed columns held before (of a share, all); texts over 2,000 characters as their length and SHA-256.
    */
   old_values: Json | null;
   organization_id: string;
@@ -404,7 +404,7 @@ export interface AuditSeals {
    */
   hash: Buffer;
   /**
-   * Its row was dropped with its month; the chain goes on from here.
+   * Its row was dropped with its month; the chain goes on from here. Of a month that is still kept, it is not believed.
    */
   is_anchor: Generated<boolean>;
   organization_id: string;
@@ -1116,7 +1116,7 @@ export interface Organizations {
   deleted_at: Timestamp | null;
   id: Generated<string>;
   /**
-   * Made at sign-up; goes with the account, so it cannot be deleted by itself.
+   * Made at sign-up; goes with the account of its one owner, so it cannot be deleted by itself. Transferring the ownership ends that.
    */
   is_personal: Generated<boolean>;
   logo_url: string | null;
@@ -1205,6 +1205,40 @@ export interface PrivateAgentCounters {
   view_count: Generated<Int8>;
 }
 
+export interface PrivateAgentsByPerson {
+  agent_type: AgentType | null;
+  avatar_url: string | null;
+  category: string | null;
+  configuration: Json | null;
+  created_at: Timestamp | null;
+  created_by_id: string | null;
+  current_version_id: string | null;
+  deleted_at: Timestamp | null;
+  description: string | null;
+  external_key: string | null;
+  forked_from_agent_id: string | null;
+  forked_from_version_id: string | null;
+  icon: string | null;
+  id: string | null;
+  is_active: boolean | null;
+  is_custom: boolean | null;
+  max_tokens: number | null;
+  memory_enabled: boolean | null;
+  memory_type: AgentMemoryType | null;
+  model: string | null;
+  name: string | null;
+  organization_id: string | null;
+  published_at: Timestamp | null;
+  settings_id: string | null;
+  slug: string | null;
+  status: string | null;
+  system_prompt: string | null;
+  temperature: Numeric | null;
+  updated_at: Timestamp | null;
+  user_prompt_template: string | null;
+  visibility: AgentVisibility | null;
+}
+
 export interface PrivateApiCallCounts {
   api_key_id: string;
   calls: Int8;
@@ -1223,6 +1257,12 @@ export interface PrivateApiRequestCounts {
   organization_id: string;
   requests: number;
   shard: number;
+}
+
+export interface PrivateAuditRowHashes {
+  id: string | null;
+  organization_id: string | null;
+  row_hash: Buffer | null;
 }
 
 export interface PrivateAuditUnsealed {
@@ -1263,6 +1303,19 @@ export interface PrivateEvalJudgments {
   attempts: Generated<number>;
   available_at: Generated<Timestamp>;
   result_id: string;
+}
+
+export interface PrivateEvalSuitesByPerson {
+  agent_id: string | null;
+  config: Json | null;
+  created_at: Timestamp | null;
+  created_by_id: string | null;
+  description: string | null;
+  id: string | null;
+  is_required: boolean | null;
+  name: string | null;
+  organization_id: string | null;
+  updated_at: Timestamp | null;
 }
 
 export interface PrivateExecutionQueue {
@@ -1384,6 +1437,32 @@ export interface PrivateRemembered {
   user_id: string | null;
 }
 
+export interface PrivateSchedulesByPerson {
+  agent_id: string | null;
+  consecutive_failures: number | null;
+  created_at: Timestamp | null;
+  created_by_id: string | null;
+  day_of_month: number | null;
+  days_of_week: number[] | null;
+  enabled: boolean | null;
+  ends_at: Timestamp | null;
+  frequency: ScheduleFrequency | null;
+  id: string | null;
+  input: Json | null;
+  interval: number | null;
+  last_run_at: Timestamp | null;
+  name: string | null;
+  next_run_at: Timestamp | null;
+  organization_id: string | null;
+  overlap: ScheduleOverlap | null;
+  starts_at: Timestamp | null;
+  team_id: string | null;
+  time_of_day: string | null;
+  timezone: string | null;
+  updated_at: Timestamp | null;
+  workflow_id: string | null;
+}
+
 export interface PrivateStripeEvents {
   id: string;
   received_at: Generated<Timestamp>;
@@ -1404,6 +1483,21 @@ export interface PrivateStripeObjects {
   facts: Json;
   id: string;
   kind: string;
+}
+
+export interface PrivateTeamsByPerson {
+  created_at: Timestamp | null;
+  created_by_id: string | null;
+  deleted_at: Timestamp | null;
+  description: string | null;
+  id: string | null;
+  leader_model: string | null;
+  leader_prompt: string | null;
+  name: string | null;
+  organization_id: string | null;
+  slug: string | null;
+  type: TeamType | null;
+  updated_at: Timestamp | null;
 }
 
 export interface PrivateTokenValues {
@@ -1431,6 +1525,21 @@ export interface PrivateWorkerTurns {
   claimed_at: Generated<Timestamp>;
   organization_id: string;
   worker: string;
+}
+
+export interface PrivateWorkflowsByPerson {
+  created_at: Timestamp | null;
+  created_by_id: string | null;
+  definition: Json | null;
+  deleted_at: Timestamp | null;
+  description: string | null;
+  id: string | null;
+  is_active: boolean | null;
+  name: string | null;
+  organization_id: string | null;
+  slug: string | null;
+  updated_at: Timestamp | null;
+  version: number | null;
 }
 
 export interface Profiles {
@@ -1839,15 +1948,18 @@ export interface DB {
   plans: Plans;
   "private.agent_counter_deltas": PrivateAgentCounterDeltas;
   "private.agent_counters": PrivateAgentCounters;
+  "private.agents_by_person": PrivateAgentsByPerson;
   "private.api_call_counts": PrivateApiCallCounts;
   "private.api_key_hashes": PrivateApiKeyHashes;
   "private.api_request_counts": PrivateApiRequestCounts;
+  "private.audit_row_hashes": PrivateAuditRowHashes;
   "private.audit_unsealed": PrivateAuditUnsealed;
   "private.counter_archive": PrivateCounterArchive;
   "private.counter_checks": PrivateCounterChecks;
   "private.deletable_kinds": PrivateDeletableKinds;
   "private.encryption_keys": PrivateEncryptionKeys;
   "private.eval_judgments": PrivateEvalJudgments;
+  "private.eval_suites_by_person": PrivateEvalSuitesByPerson;
   "private.execution_queue": PrivateExecutionQueue;
   "private.execution_totals": PrivateExecutionTotals;
   "private.execution_totals_archive": PrivateExecutionTotalsArchive;
@@ -1862,12 +1974,15 @@ export interface DB {
   "private.personal_data": PrivatePersonalData;
   "private.recent_agent_events": PrivateRecentAgentEvents;
   "private.remembered": PrivateRemembered;
+  "private.schedules_by_person": PrivateSchedulesByPerson;
   "private.stripe_events": PrivateStripeEvents;
   "private.stripe_objects": PrivateStripeObjects;
+  "private.teams_by_person": PrivateTeamsByPerson;
   "private.token_values": PrivateTokenValues;
   "private.upkeep_tasks": PrivateUpkeepTasks;
   "private.webhook_secrets": PrivateWebhookSecrets;
   "private.worker_turns": PrivateWorkerTurns;
+  "private.workflows_by_person": PrivateWorkflowsByPerson;
   profiles: Profiles;
   purchases: Purchases;
   review_reports: ReviewReports;
