@@ -3,9 +3,8 @@ import { request as requestHttps } from 'node:https';
 import { sql, type Kysely } from 'kysely';
 import { Webhook } from 'standardwebhooks';
 import type { DB } from '../lib/supabase/database.kysely.ts';
-import { Attempts } from './attempts.ts';
+import { workOff } from './backlog.ts';
 import { untilAnswered, type WorkerDatabase } from './database.ts';
-import { Doorbell } from './doorbell.ts';
 import { log } from './log.ts';
 import { allowsOrigin } from './origins.ts';
 import { findHost, findPublicHost, PrivateAddress, type Address } from './public-address.ts';
@@ -24,13 +23,14 @@ const POLL_MS = 2000;
 const KEPT_BYTES = 1024;
 
 /** As `private.claim_webhook_deliveries` hands it out, for two minutes. */
-type Delivery = Ciphertext & {
+type Claimed = Ciphertext & {
   delivery_id: string;
   webhook_id: string;
   url: string;
   payload: unknown;
   attempt: number;
 };
+type Delivery = Claimed & { secret: () => Promise<string> };
 
 /** What a receiver said; without a status, why it said nothing. */
 type Answer = { status: number | null; body: string };
@@ -50,51 +50,42 @@ export type DeliveryContext = {
  * due again. Resolves after the shutdown; what has not been answered by then is left to another worker.
  */
 export async function deliverWebhooks(context: DeliveryContext): Promise<void> {
-  const { stopping } = context.shutdown;
-  const attempts = new Attempts('webhooks');
-  const underWay = new Set<Promise<void>>();
-  const doorbell = new Doorbell();
-  const ring = () => doorbell.ring();
-  stopping.addEventListener('abort', ring);
-  const listening = context.listener.listen('agentry_webhooks', ring, {
-    onListening: ring,
-    signal: stopping,
-  });
-
-  while (!stopping.aborted) {
-    const free = CONCURRENCY - underWay.size;
-    const due =
-      free > 0 ? await attempts.make(() => claimDeliveries(context.database, free)) : undefined;
-    // Opening a secret takes as long as a call: once for all deliveries of a webhook.
-    const secrets = new Map<string, Promise<string>>();
-    for (const delivery of due ?? []) {
-      const { webhook_id: webhookId } = delivery;
-      const secret = secrets.get(webhookId) ?? context.vault.open(delivery, webhookId, 'webhook');
-      secrets.set(webhookId, secret);
-      const ended = deliver(delivery, secret, context).finally(() => {
-        underWay.delete(ended);
-        ring();
-      });
-      underWay.add(ended);
-    }
-    if (!due?.length) await doorbell.wait(POLL_MS);
-  }
-  await Promise.all([listening, ...underWay]);
+  await workOff(
+    {
+      name: 'webhooks',
+      channel: 'agentry_webhooks',
+      pollMs: POLL_MS,
+      concurrency: CONCURRENCY,
+      claim: (count) => claimDeliveries(count, context),
+      work: (delivery) => deliver(delivery, context),
+    },
+    context.listener,
+    context.shutdown.stopping,
+  );
 }
 
-async function claimDeliveries(database: Kysely<DB>, count: number): Promise<Delivery[]> {
-  const { rows } = await sql<Delivery>`
+async function claimDeliveries(
+  count: number,
+  { database, vault }: DeliveryContext,
+): Promise<Delivery[]> {
+  const { rows } = await sql<Claimed>`
     select delivery_id, webhook_id, url, payload, attempt, key_id, ciphertext
     from private.claim_webhook_deliveries(${count})
   `.execute(database);
-  return rows;
+  // Opening a secret takes as long as a call: once for all deliveries of a webhook.
+  const secrets = new Map<string, Promise<string>>();
+  return rows.map((row) => {
+    const { webhook_id: webhookId } = row;
+    const secret = () => {
+      const opened = secrets.get(webhookId) ?? vault.open(row, webhookId, 'webhook');
+      secrets.set(webhookId, opened);
+      return opened;
+    };
+    return { ...row, secret };
+  });
 }
 
-async function deliver(
-  delivery: Delivery,
-  secret: Promise<string>,
-  context: DeliveryContext,
-): Promise<void> {
+async function deliver(delivery: Delivery, context: DeliveryContext): Promise<void> {
   const { leaving } = context.shutdown;
   const about = {
     delivery: delivery.delivery_id,
@@ -102,7 +93,7 @@ async function deliver(
     attempt: delivery.attempt,
   };
   try {
-    const answer = await send(delivery, secret, context);
+    const answer = await send(delivery, context);
     const outcome = await untilAnswered(
       () => finishDelivery(context.database, delivery, answer),
       leaving,
@@ -127,14 +118,10 @@ async function finishDelivery(
 }
 
 /** The receiver's answer; throws only when the worker leaves, or failed itself. */
-async function send(
-  delivery: Delivery,
-  secret: Promise<string>,
-  { settings, shutdown }: DeliveryContext,
-): Promise<Answer> {
+async function send(delivery: Delivery, { settings, shutdown }: DeliveryContext): Promise<Answer> {
   let tooLong: AbortSignal | undefined;
   try {
-    const message = signed(delivery, await secret);
+    const message = signed(delivery, await delivery.secret());
     const url = new URL(delivery.url);
     const addresses = await (allowsOrigin(settings.origins, url.origin)
       ? findHost(url.hostname)
