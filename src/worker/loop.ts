@@ -7,7 +7,7 @@ import { claimExecution, Lease, LeaseLost, reapExecutions, type Claim } from './
 import { Redaction } from './redaction.ts';
 import { carryOut } from './run.ts';
 import type { Vault } from './secrets.ts';
-import type { Settings } from './settings.ts';
+import { operatorKeys, type Settings } from './settings.ts';
 import type { Shutdown } from './shutdown.ts';
 
 /** A back-off that ends announces nothing, and a notification may get lost: both are found by asking. */
@@ -194,12 +194,4 @@ export class WorkerLoop {
     if (answer === 'cancelled') controller.abort(new Cancelled());
     if (answer === 'lost') controller.abort(new LeaseLost());
   }
-}
-
-function operatorKeys({ providers }: Settings): string[] {
-  return [
-    providers.OPENAI_API_KEY,
-    providers.ANTHROPIC_API_KEY,
-    providers.OPENAI_COMPATIBLE_API_KEY,
-  ].filter((key) => key !== undefined);
 }

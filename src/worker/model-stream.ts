@@ -20,7 +20,7 @@ export type ModelCall = {
   temperature: number | undefined;
   maxTokens: number | undefined;
   maxSteps: number;
-  /** Whoever asks for a form parses the text: providers keep to it as well as they can. */
+  /** Whoever asks for a form reads the text by {@link parseAnswer}: providers keep to it as well as they can. */
   format?: AnswerFormat | undefined;
   /** Silence, in milliseconds, after which the provider is given up. */
   idleMs: number;
@@ -67,6 +67,30 @@ export async function* streamModel(call: ModelCall): AsyncGenerator<TextStreamPa
   } finally {
     idle.stop();
     left.abort();
+  }
+}
+
+/**
+ * What a model answered in the form that it was asked for; those that are not held to it like to put a
+ * fence around it.
+ *
+ * @param who the model is, in words that begin a sentence
+ * @throws RunFailure `provider_bad_response`
+ */
+export function parseAnswer<Format extends AnswerFormat>(
+  text: string,
+  format: Format,
+  who: string,
+): z.infer<Format> {
+  const json = text.replace(/^\s*```(?:json)?\s*|\s*```\s*$/g, '');
+  try {
+    return format.parse(JSON.parse(json));
+  } catch (error) {
+    throw new RunFailure(
+      'provider_bad_response',
+      `${who} did not answer in the form that it was asked for.`,
+      { cause: error },
+    );
   }
 }
 

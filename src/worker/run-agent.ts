@@ -91,8 +91,13 @@ export async function questionOf(
   };
 }
 
+/** Whose tokens are read: the user's who asked, before the organization's. */
+type TokenContext = Pick<RunStage, 'vault' | 'redaction' | 'signal'> & {
+  run: { organization_id: string; user_id: string };
+};
+
 /** Reads the tokens of whoever runs this; their values are masked in everything that is written down. */
-export function tokenReader({ run, vault, redaction, signal }: RunStage): ReadToken {
+export function tokenReader({ run, vault, redaction, signal }: TokenContext): ReadToken {
   return async (key) => {
     const token = await untilAnswered(
       () => vault.readToken(run.organization_id, run.user_id, key),

@@ -4,6 +4,7 @@ import { agentInputSchema, type AgentInput } from './compose-prompt.ts';
 import { untilAnswered } from './database.ts';
 import { RunFailure } from './failure.ts';
 import { askModel, type Answer, type ModelQuestion } from './model-call.ts';
+import { parseAnswer } from './model-stream.ts';
 import { findModel } from './providers.ts';
 import { questionOf, tokenReader } from './run-agent.ts';
 import type { RunStage } from './run.ts';
@@ -166,7 +167,7 @@ Answer with JSON alone: {"tasks": [{"member": "<a name of the list>", "task": "<
     const question = { ...(await this.#leaderQuestion(instructions, request)), format: schema };
     return trace.step({ name, type: 'decision', input: { request } }, async (parentStepId) => {
       const { text } = await askModel(question, this.#stage, { parentStepId });
-      return parseDecision(text, schema);
+      return parseAnswer(text, schema, 'The model that leads the team');
     });
   }
 
@@ -302,18 +303,4 @@ function quoted({ member, input, answer }: Result): string {
 <task>${input.message}</task>
 <answer>${answer.text}</answer>
 </result>`;
-}
-
-/** Reads what a leader decided; models that are not held to a form like to put a fence around it. */
-function parseDecision<Schema extends z.ZodType>(text: string, schema: Schema): z.infer<Schema> {
-  const json = text.replace(/^\s*```(?:json)?\s*|\s*```\s*$/g, '');
-  try {
-    return schema.parse(JSON.parse(json));
-  } catch (error) {
-    throw new RunFailure(
-      'provider_bad_response',
-      'The model that leads the team did not decide in the form that it was asked for.',
-      { cause: error },
-    );
-  }
 }

@@ -96,3 +96,12 @@ export async function readSettings(environment: NodeJS.ProcessEnv): Promise<Sett
     webhooks: { origins: env.WEBHOOK_ORIGINS, timeoutMs: env.WEBHOOK_TIMEOUT_SECONDS * 1000 },
   };
 }
+
+/** The keys that the operator gave this worker: they must not be written down. */
+export function operatorKeys({ providers }: Settings): string[] {
+  return [
+    providers.OPENAI_API_KEY,
+    providers.ANTHROPIC_API_KEY,
+    providers.OPENAI_COMPATIBLE_API_KEY,
+  ].filter((key) => key !== undefined);
+}

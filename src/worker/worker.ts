@@ -1,5 +1,6 @@
 import { countApiRequests } from './api-requests.ts';
 import { WorkerDatabase } from './database.ts';
+import { judgeAnswers } from './judge.ts';
 import { log } from './log.ts';
 import { WorkerLoop } from './loop.ts';
 import { Vault } from './secrets.ts';
@@ -26,9 +27,9 @@ async function work(settings: Settings): Promise<void> {
     maxConnections: Math.min(settings.concurrency, 10) + 2,
     applicationName: `agentry worker ${settings.workerName}`,
   });
-  // Connections of its own, so that no long task keeps a run waiting: one for upkeep, one for webhooks.
+  // Connections of its own, so that no long task keeps a run waiting: for upkeep, webhooks and judges.
   const background = new WorkerDatabase(settings.databaseUrl, {
-    maxConnections: 2,
+    maxConnections: 3,
     applicationName: `agentry upkeep ${settings.workerName}`,
   });
   const vault = await Vault.open(database.kysely, settings.privateKeys);
@@ -52,6 +53,13 @@ async function work(settings: Settings): Promise<void> {
   await Promise.all([
     new WorkerLoop(settings, database, vault, shutdown).run(),
     countApiRequests(settings.databaseUrl, shutdown.stopping),
+    judgeAnswers({
+      listener: database,
+      database: background.kysely,
+      vault,
+      settings,
+      shutdown,
+    }),
     // Without the key that signs them they wait for a worker that has it.
     settings.privateKeys &&
       deliverWebhooks({

@@ -186,6 +186,25 @@ export class Workshop {
     });
   }
 
+  /** A run of a new suite that asks the agent one thing, to be scored by this rubric. */
+  async examine(
+    agentId: string,
+    { message, ...test }: { message: string; expected_output?: string; scoring_rubric: object },
+  ): Promise<string> {
+    return this.#asPerson(async (sql) => {
+      const [suite] = await sql`
+        insert into public.eval_suites (organization_id, agent_id, name)
+        values (${this.#organizationId}, ${agentId}, 'Suite') returning id`;
+      await sql`
+        insert into public.eval_test_cases
+          (suite_id, name, input, expected_output, scoring_rubric)
+        values (${suite!.id}, 'Case', ${sql.json({ message })},
+          ${sql.json(test.expected_output ?? null)}, ${sql.json(test.scoring_rubric as never)})`;
+      const [run] = await sql`select id from public.run_eval_suite(${suite!.id}::uuid)`;
+      return run!.id as string;
+    });
+  }
+
   /** Says things to an agent in one conversation; answers with the runs that reply to them. */
   async say(agentId: string, ...contents: string[]): Promise<string[]> {
     return this.#asPerson(async (sql) => {
