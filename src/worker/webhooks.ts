@@ -181,12 +181,20 @@ function post(
       },
     });
     outgoing.on('response', (response) => {
-      firstKilobyte(response).then(
-        (kept) => resolve({ status: response.statusCode!, body: kept }),
-        reject,
+      resolve(
+        firstKilobyte(response).then((kept) => ({ status: response.statusCode!, body: kept })),
       );
     });
+    // A protocol that nobody asked for: an answer, and no response.
+    outgoing.on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve({ status: response.statusCode!, body: '' });
+    });
     outgoing.on('error', reject);
+    // However it ends, it ends; what was settled above stays so.
+    outgoing.on('close', () =>
+      reject(Object.assign(new Error('closed without an answer'), { code: 'ECONNRESET' })),
+    );
     outgoing.end(body);
   });
 }

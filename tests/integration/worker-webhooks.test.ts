@@ -166,6 +166,12 @@ describe.concurrent('webhooks', { timeout: 60_000 }, () => {
     expect(receiver.seen('/target')).toEqual([]);
   });
 
+  test('a receiver that changes the protocol has answered, and has not received', async () => {
+    const { publish, answered } = await subscriber('/switching', { kind: 'switch' });
+    await publish();
+    expect(await answered()).toMatchObject({ status: 'pending', response_status_code: 101 });
+  });
+
   test('of an answer without end the first kilobyte is kept', async () => {
     const { publish, answered } = await subscriber('/endless', { kind: 'endless', status: 200 });
     await publish();

@@ -4,11 +4,12 @@ import { text } from 'node:stream/consumers';
 
 /**
  * What a receiver does with one delivery. `hang`: nothing, on an open connection. `endless`: answers with
- * this status and a body that does not end.
+ * this status and a body that does not end. `switch`: changes to another protocol, on an open connection.
  */
 export type Reception =
   | { kind: 'status'; status: number; body?: string; headers?: Record<string, string> }
   | { kind: 'hang' }
+  | { kind: 'switch' }
   | { kind: 'endless'; status: number };
 
 export type SeenDelivery = { headers: Record<string, string>; body: string; at: number };
@@ -56,6 +57,11 @@ export class WebhookReceiver {
     const reception = script.length > 1 ? script.shift() : script[0];
     switch (reception?.kind) {
       case 'hang':
+        return;
+      case 'switch':
+        response.socket!.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n',
+        );
         return;
       case 'endless':
         response.writeHead(reception.status);
