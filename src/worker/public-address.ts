@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns/promises';
+import { lookup, Resolver } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 
 export type Address = { address: string; family: 4 | 6 };
@@ -13,20 +13,55 @@ export class PrivateAddress extends Error {
  * name that is looked up again may lead elsewhere by then (DNS rebinding).
  *
  * @param hostname a name or an address, the latter as URLs have it, in brackets if it is IPv6
- * @throws PrivateAddress when any address of it is not public; the resolver's error
+ * @param signal ends the waiting
+ * @throws PrivateAddress when any address of it is not public; the resolver's error; the signal's reason
  */
-export async function findPublicHost(hostname: string): Promise<Address[]> {
-  const addresses = await findHost(hostname);
-  if (!addresses.every(isPublic)) {
-    throw new PrivateAddress('The address lies inside a private network.');
-  }
-  return addresses;
+export async function findPublicHost(hostname: string, signal: AbortSignal): Promise<Address[]> {
+  const host = bare(hostname);
+  const addresses = isIP(host) ? [host] : await unlessAborted(signal, resolvePublicName(host));
+  const found = addresses.map(withFamily);
+  if (!found.every(isPublic)) throw new PrivateAddress(INSIDE);
+  return found;
 }
 
-/** Where a host is, wherever that is. */
-export async function findHost(hostname: string): Promise<Address[]> {
-  const found = await lookup(hostname.replace(/^\[|\]$/g, ''), { all: true });
-  return found.map(({ address }) => ({ address, family: isIP(address) as 4 | 6 }));
+/** Where a host is, wherever that is, names of this machine's own included. Otherwise the same. */
+export async function findHost(hostname: string, signal: AbortSignal): Promise<Address[]> {
+  const found = await unlessAborted(signal, lookup(bare(hostname), { all: true }));
+  return found.map(({ address }) => withFamily(address));
+}
+
+const INSIDE = 'The address lies inside a private network.';
+
+/**
+ * Asks name servers alone, without the threads that the whole process shares for everything that the
+ * system looks up: a few names of strangers whose servers are silent would keep all of them waiting.
+ */
+async function resolvePublicName(name: string): Promise<string[]> {
+  if (/(^|\.)localhost\.?$/i.test(name)) throw new PrivateAddress(INSIDE);
+  const [v4, v6] = await Promise.allSettled([RESOLVER.resolve4(name), RESOLVER.resolve6(name)]);
+  const addresses = [v4, v6].flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value : [],
+  );
+  if (addresses.length > 0) return addresses;
+  throw (v4 as PromiseRejectedResult).reason;
+}
+
+const RESOLVER = new Resolver({ timeout: 5000, tries: 1 });
+
+function unlessAborted<T>(signal: AbortSignal, found: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    found.then(resolve, reject);
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function withFamily(address: string): Address {
+  return { address, family: isIP(address) as 4 | 6 };
 }
 
 function isPublic({ address, family }: Address): boolean {

@@ -5,10 +5,10 @@ import { z } from 'zod';
 /** A variable that is set to nothing counts as not set: that is how shells and .env files clear one. */
 const text = z.preprocess((value) => (value === '' ? undefined : value), z.string().optional());
 const url = z.preprocess((value) => (value === '' ? undefined : value), z.url().optional());
-const count = (fallback: number, minimum = 1) =>
+const count = (fallback: number, minimum = 1, maximum = Number.MAX_SAFE_INTEGER) =>
   z.preprocess(
     (value) => (value === '' ? undefined : value),
-    z.coerce.number().int().min(minimum).default(fallback),
+    z.coerce.number().int().min(minimum).max(maximum).default(fallback),
   );
 
 const environmentSchema = z.object({
@@ -40,8 +40,8 @@ const environmentSchema = z.object({
 
   /** Origins that webhooks may call inside private networks, separated by commas; `*` is everywhere. */
   WEBHOOK_ORIGINS: text,
-  /** How long a receiver of a webhook may take to answer. */
-  WEBHOOK_TIMEOUT_SECONDS: count(15),
+  /** How long a receiver of a webhook may take to answer: well within the claim of two minutes. */
+  WEBHOOK_TIMEOUT_SECONDS: count(15, 1, 60),
 });
 
 /** Keys and addresses of model providers that the operator gave this worker. */

@@ -123,11 +123,12 @@ async function send(delivery: Delivery, { settings, shutdown }: DeliveryContext)
   try {
     const message = signed(delivery, await delivery.secret());
     const url = new URL(delivery.url);
-    const addresses = await (allowsOrigin(settings.origins, url.origin)
-      ? findHost(url.hostname)
-      : findPublicHost(url.hostname));
+    // The receiver's time: opening secrets is ours, looking up its name is not.
     tooLong = AbortSignal.timeout(settings.timeoutMs);
-    return await post(url, addresses, message, AbortSignal.any([tooLong, shutdown.leaving]));
+    const signal = AbortSignal.any([tooLong, shutdown.leaving]);
+    const isAllowed = allowsOrigin(settings.origins, url.origin);
+    const addresses = await (isAllowed ? findHost : findPublicHost)(url.hostname, signal);
+    return await post(url, addresses, message, signal);
   } catch (error) {
     shutdown.leaving.throwIfAborted();
     if (tooLong?.aborted) {

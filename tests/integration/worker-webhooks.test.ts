@@ -211,7 +211,7 @@ describe.concurrent('webhooks', { timeout: 60_000 }, () => {
     const { publish, answered } = await subscriberAt('http://nowhere.invalid/');
     await publish();
     expect(await answered()).toMatchObject({
-      response_body: expect.stringMatching(/could not be reached \((ENOTFOUND|EAI_AGAIN)\)/),
+      response_body: expect.stringMatching(/could not be reached \(E[A-Z]+\)|No answer/),
     });
   });
 

@@ -29,6 +29,12 @@ test('everything that is wrong is named at once, without its value', async () =>
   await expect(problem).rejects.not.toThrow(/hunter2/);
 });
 
+test('a receiver of webhooks may not take longer than a delivery is held', async () => {
+  await expect(readSettings({ DATABASE_URL, WEBHOOK_TIMEOUT_SECONDS: '61' })).rejects.toThrow(
+    'WEBHOOK_TIMEOUT_SECONDS',
+  );
+});
+
 test('a missing database is named', async () => {
   await expect(readSettings({})).rejects.toThrow('DATABASE_URL: is not set');
 });
