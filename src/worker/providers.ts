@@ -99,8 +99,8 @@ async function requireKey(
 /**
  * Which server `openai-compatible/…` means, and the key for it: the agent's own, the runner's or the
  * organization's, else the operator's. The worker stands inside the operator's network, so an address
- * that a tenant chose is called only where the operator allows its origin; and the operator's key goes
- * to the operator's server alone.
+ * that a tenant chose is called only where the operator allows its origin. A key goes to the server of
+ * whoever gave it alone: the agent's author could collect those of all who run it.
  */
 async function compatibleServer({
   environment,
@@ -108,7 +108,8 @@ async function compatibleServer({
   baseUrl,
 }: ModelContext): Promise<{ baseUrl: string; apiKey: string | undefined }> {
   const operators = apiRoot(environment.OPENAI_COMPATIBLE_BASE_URL);
-  const chosen = apiRoot(baseUrl ?? (await readToken('OPENAI_COMPATIBLE_BASE_URL'))) ?? operators;
+  const runners = apiRoot(await readToken('OPENAI_COMPATIBLE_BASE_URL')) ?? operators;
+  const chosen = apiRoot(baseUrl) ?? runners;
   if (!chosen) {
     throw new RunFailure(
       'model_unknown',
@@ -116,14 +117,16 @@ async function compatibleServer({
     );
   }
   const origin = originOf(chosen);
-  const isOperators = operators !== undefined && origin === originOf(operators);
+  const isAt = (address: string | undefined) =>
+    address !== undefined && httpOrigin(address) === origin;
+  const isOperators = isAt(operators);
   if (!isOperators && !allowsOrigin(environment.MODEL_ORIGINS, origin)) {
     throw new RunFailure(
       'provider_refused',
       `Agents may not call ${origin}: the operator allows addresses in MODEL_ORIGINS.`,
     );
   }
-  const token = await readToken('OPENAI_COMPATIBLE_API_KEY');
+  const token = isAt(runners) ? await readToken('OPENAI_COMPATIBLE_API_KEY') : undefined;
   return {
     baseUrl: chosen,
     apiKey: token ?? (isOperators ? environment.OPENAI_COMPATIBLE_API_KEY : undefined),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { findModel, type ModelContext } from '../../src/worker/providers.ts';
 
 function context(overrides: Partial<ModelContext> & { tokens?: Record<string, string> } = {}) {
@@ -87,4 +87,59 @@ describe('an address that an agent names', () => {
   ])('%s is taken (allowed: %s)', async (address, allowed) => {
     await expect(at(address, allowed)).resolves.toMatchObject({ modelId: 'x' });
   });
+});
+
+describe('the key of an OpenAI-compatible server', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** Which server is called, and the key that it gets. */
+  async function keySent(tokens: Record<string, string>, baseUrl?: string) {
+    const called = vi.fn<typeof fetch>(() => Promise.reject(new TypeError('fetch failed')));
+    vi.stubGlobal('fetch', called);
+    const model = await findModel(
+      'openai-compatible/x',
+      context({
+        baseUrl,
+        tokens,
+        environment: {
+          OPENAI_COMPATIBLE_BASE_URL: 'http://models.internal/v1',
+          OPENAI_COMPATIBLE_API_KEY: 'operators',
+          MODEL_ORIGINS: '*',
+        } as never,
+      }),
+    );
+    const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hi' }] }];
+    await expect(model.doGenerate({ prompt })).rejects.toThrow();
+    const [url, init] = called.mock.calls[0]!;
+    const key = new Headers(init?.headers).get('authorization');
+    return `${new URL(String(url)).host}: ${key?.replace('Bearer ', '') ?? 'none'}`;
+  }
+
+  const key = { OPENAI_COMPATIBLE_API_KEY: 'runners' };
+  const address = { OPENAI_COMPATIBLE_BASE_URL: 'http://mine.test/v1' };
+
+  test.each([
+    ['the operator', {}, undefined, 'models.internal: operators'],
+    ['the runner, for the operator’s server', key, undefined, 'models.internal: runners'],
+    ['the runner, for their own', { ...key, ...address }, undefined, 'mine.test: runners'],
+  ])('is that of %s', async (_name, tokens, baseUrl, sent) => {
+    expect(await keySent(tokens, baseUrl)).toBe(sent);
+  });
+
+  test.each([
+    ['an address that its author chose', key, 'http://author.test/v1', 'author.test: none'],
+    ['another port', key, 'http://models.internal:81/v1', 'models.internal:81: none'],
+    [
+      'the operator’s server, if the runner’s is another',
+      { ...key, ...address },
+      'http://models.internal/v1',
+      'models.internal: operators',
+    ],
+    ['the runner’s own server', { ...key, ...address }, 'http://mine.test', 'mine.test: runners'],
+  ])(
+    'goes with an agent to %s only if it was saved for it',
+    async (_name, tokens, baseUrl, sent) => {
+      expect(await keySent(tokens, baseUrl)).toBe(sent);
+    },
+  );
 });
