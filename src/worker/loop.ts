@@ -104,7 +104,7 @@ export class WorkerLoop {
     log.info('run claimed', about);
     const deadline = setTimeout(
       () => controller.abort(new RunFailure('deadline_exceeded', 'It took longer than it may.')),
-      claim.deadline_at.getTime() - Date.now(),
+      claim.remaining_ms,
     );
     try {
       try {

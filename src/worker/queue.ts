@@ -10,7 +10,8 @@ export type Claim = {
   fencing_token: string;
   attempt: number;
   max_attempts: number;
-  deadline_at: Date;
+  /** Until the deadline, from the claim on: the clocks of worker and database may differ. */
+  remaining_ms: number;
   organization_id: string;
   user_id: string;
   /** Set when the run is of an agent. */
@@ -29,7 +30,7 @@ export async function claimExecution(
   leaseSeconds: number,
 ): Promise<Claim | undefined> {
   const { rows } = await sql<Claim>`
-    select execution_id, fencing_token, attempt, max_attempts, deadline_at, organization_id, user_id,
+    select execution_id, fencing_token, attempt, max_attempts, remaining_ms, organization_id, user_id,
       agent_version_id, team_id, conversation_id, input
     from private.claim_execution(${workerName}, ${leaseSeconds})
   `.execute(database);

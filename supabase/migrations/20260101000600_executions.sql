@@ -1099,7 +1099,7 @@ returns table (
   fencing_token bigint,
   attempt integer,
   max_attempts integer,
-  deadline_at timestamptz,
+  remaining_ms integer,
   organization_id uuid,
   user_id uuid,
   agent_id uuid,
@@ -1178,14 +1178,14 @@ begin
       lease_expires_at = now() + make_interval(secs => claim_execution.lease_seconds),
       deadline_at = now() + make_interval(secs => v_run.timeout_seconds)
     where q.execution_id = v_execution_id
-    returning q.execution_id, q.fencing_token, v_run.attempt, v_run.max_attempts, q.deadline_at,
-      v_run.organization_id, v_run.user_id, v_run.agent_id, v_run.agent_version_id, v_run.team_id,
+    returning q.execution_id, q.fencing_token, v_run.attempt, v_run.max_attempts,
+      v_run.timeout_seconds * 1000, v_run.organization_id, v_run.user_id, v_run.agent_id, v_run.agent_version_id, v_run.team_id,
       v_run.workflow_id, v_run.workflow_version_id, v_run.session_id, v_run.conversation_id,
       v_run.parent_execution_id, v_run.trigger_source, v_run.input, v_run.trace_id;
 end
 $$;
 comment on function private.claim_execution(text, integer) is
-  'Gives a worker the next run under a lease, or no row. Fair: the organization with the fewest runs in hand first, equals in turn.';
+  'Gives a worker the next run under a lease, or no row. Fair: the organization with the fewest runs in hand first, equals in turn. remaining_ms is the time to its deadline: workers'' clocks may differ from the database''s.';
 
 create function private.require_lease(execution_id uuid, fencing_token bigint) returns void
 language plpgsql

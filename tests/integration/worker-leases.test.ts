@@ -92,11 +92,18 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     });
   });
 
-  test('a run that outlasts its lease stays with its worker', async ({ workshop }) => {
+  test('a run that outlasts its lease stays with its worker, whose clock is an hour ahead', async ({
+    workshop,
+  }) => {
     const chunks = Array.from({ length: 50 }, (_, index) => `word${index} `);
     server.script('long', { kind: 'stream', chunks, pauseMs: 100 });
     const agentId = await workshop.createAgent({ model: 'openai-compatible/long' });
-    const short = { ...environment(), WORKER_LEASE_SECONDS: '3' };
+    const ahead = 'const now = Date.now; Date.now = () => now() + 3_600_000;';
+    const short = {
+      ...environment(),
+      WORKER_LEASE_SECONDS: '3',
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ahead)}`,
+    };
     await Promise.all([workshop.startWorker(short), workshop.startWorker(short)]);
 
     expect(await workshop.ended(await workshop.run(agentId))).toMatchObject({

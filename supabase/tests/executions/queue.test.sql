@@ -1,6 +1,6 @@
 -- What workers call: claims and their fairness, leases, fencing tokens, attempts, steps.
 begin;
-select plan(57);
+select plan(58);
 
 select tests.create_user(username) from unnest(array['ada', 'ben', 'cleo']) as username;
 create function pg_temp.organization(username text) returns uuid
@@ -53,9 +53,12 @@ select is_empty($$select from private.claim_execution('w')$$, 'an empty queue gi
 create temporary table run as select pg_temp.new_run('ada') as id;
 create temporary table claim as select * from private.claim_execution('w');
 select results_eq(
-  'select execution_id, organization_id, attempt, max_attempts, input, deadline_at from claim',
-  $$select id, pg_temp.organization('ada'), 1, 3, '{"message": "hi"}'::jsonb, now() + interval '600 seconds' from run$$,
-  'a claim says what to run, which attempt it is and until when');
+  'select execution_id, organization_id, attempt, max_attempts, input, remaining_ms from claim',
+  $$select id, pg_temp.organization('ada'), 1, 3, '{"message": "hi"}'::jsonb, 600000 from run$$,
+  'a claim says what to run, which attempt it is and how long it may take');
+select is(
+  (select deadline_at from private.execution_queue), now() + interval '600 seconds',
+  'which the database sees to');
 select is(pg_temp.status((select id from run)), 'running', 'a claimed run is running');
 select is_empty($$select from private.claim_execution('v')$$, 'and nobody else gets it');
 select results_eq(
