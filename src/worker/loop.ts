@@ -58,7 +58,7 @@ export class WorkerLoop {
     });
     leaving.addEventListener('abort', () => this.#handBack());
     const ended = new AbortController();
-    const background = Promise.all([this.#listen(ended.signal), this.#renewAndReap(ended.signal)]);
+    const background = Promise.all([this.#listen(ended.signal), this.#keepLeases(ended.signal)]);
 
     await this.#claimUntilStopped();
     await Promise.all([...this.#running.values()].map((running) => running.ended));
@@ -178,20 +178,32 @@ export class WorkerLoop {
     }
   }
 
-  async #renewAndReap(signal: AbortSignal): Promise<void> {
+  async #keepLeases(signal: AbortSignal): Promise<void> {
     const every = Math.min(RENEWAL_MS, (this.#settings.leaseSeconds * 1000) / 3);
+    let isReaping = false;
     while (!signal.aborted) {
-      // Renewals first: after an outage all leases have expired, and our own runs are not dead.
-      await Promise.all([...this.#running.values()].map((running) => this.#renew(running)));
-      const reaped = await this.#attempts.make(() => reapExecutions(this.#database.kysely));
-      if (reaped) log.warning('runs taken from lost workers', { runs: reaped });
+      const running = [...this.#running.values()];
+      const renewed = await Promise.all(running.map((run) => this.#renew(run)));
+      // Only then: after an outage all leases have expired, and our own runs are not dead. And nobody
+      // waits for it: it may wait for locks, while leases run out.
+      if (!isReaping && renewed.every(Boolean)) {
+        isReaping = true;
+        void this.#reap().finally(() => (isReaping = false));
+      }
       await pause(every, signal).catch(() => {});
     }
   }
 
-  async #renew({ lease, controller }: Running): Promise<void> {
+  /** Answers whether the database has answered. */
+  async #renew({ lease, controller }: Running): Promise<boolean> {
     const answer = await this.#attempts.make(() => lease.renew(this.#settings.leaseSeconds));
     if (answer === 'cancelled') controller.abort(new Cancelled());
     if (answer === 'lost') controller.abort(new LeaseLost());
+    return answer !== undefined;
+  }
+
+  async #reap(): Promise<void> {
+    const reaped = await this.#attempts.make(() => reapExecutions(this.#database.kysely));
+    if (reaped) log.warning('runs taken from lost workers', { runs: reaped });
   }
 }

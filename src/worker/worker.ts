@@ -23,8 +23,8 @@ await work(settings);
 /** Works until SIGTERM or Ctrl-C; either one twice ends the grace period. */
 async function work(settings: Settings): Promise<void> {
   const database = new WorkerDatabase(settings.databaseUrl, {
-    // A run writes one thing at a time; two more claim, renew and reap.
-    maxConnections: Math.min(settings.concurrency, 10) + 2,
+    // A run writes one thing at a time; three more claim, renew and reap.
+    maxConnections: Math.min(settings.concurrency, 10) + 3,
     applicationName: `agentry worker ${settings.workerName}`,
   });
   // Connections of its own, so that no long task keeps a run waiting: for upkeep, webhooks and judges.

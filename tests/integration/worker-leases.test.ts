@@ -114,6 +114,40 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     expect(server.requests('long')).toHaveLength(1);
   });
 
+  test('a worker that waits for a lock to take runs from the dead keeps its own', async ({
+    workshop,
+  }) => {
+    server.script('kept', slow);
+    const agentId = await workshop.createAgent({ model: 'openai-compatible/kept' });
+    await workshop.startWorker({
+      ...environment(),
+      WORKER_CONCURRENCY: '1',
+      WORKER_LEASE_SECONDS: '3',
+    });
+    const id = await workshop.run(agentId);
+    await workshop.streamed(id, 'word3');
+    await workshop.run(agentId);
+    const lease = async () => {
+      const [row] = await workshop.sql`
+        select lease_expires_at as until from private.execution_queue where execution_id = ${id}`;
+      return (row!.until as Date).getTime();
+    };
+
+    await workshop.sql.begin(async (sql) => {
+      await sql`lock table public.execution_logs in share mode`;
+      await workshop.sql`select private.claim_execution('dead', 1)`;
+      await workshop.until(
+        () => workshop.sql`
+          select from pg_stat_activity
+          where query like '%reap_executions%' and wait_event_type = 'Lock'`,
+        (waiting) => waiting.length > 0,
+      );
+      const before = await lease();
+      await workshop.until(lease, (until) => until > before + 3000);
+    });
+    expect((await workshop.execution(id)).attempt).toBe(1);
+  });
+
   test('two workers share fifty runs, and none is run twice', async ({ workshop }) => {
     server.script('shared', { kind: 'stream', chunks: ['done'], pauseMs: 40 });
     const agentId = await workshop.createAgent({ model: 'openai-compatible/shared' });
