@@ -8,6 +8,30 @@ export type Turn = { role: 'user' | 'assistant'; content: string };
 /** What a model is asked: `user` comes after all that was said before. */
 export type Prompt = { system: string | undefined; user: string; history?: Turn[] };
 
+/** Files of a message, as `private.require_attachments` keeps them; Storage does not know all of every one. */
+export const attachmentsSchema = z.array(
+  z.object({
+    name: z.string(),
+    type: z.string().nullable(),
+    size_bytes: z.number().nullable(),
+  }),
+);
+
+/**
+ * A message with a line for each file that came with it. No model gets the files themselves: it is told
+ * what it does not see, so that it can say so, and a message of files alone is not an empty one.
+ */
+export function withAttachments(
+  content: string,
+  attachments: z.infer<typeof attachmentsSchema>,
+): string {
+  const lines = attachments.map(({ name, type, size_bytes: size }) => {
+    const about = [type, size === null ? null : `${size} bytes`].filter(Boolean).join(', ');
+    return `[Attached file, not shown: ${name}${about && ` (${about})`}]`;
+  });
+  return [content, lines.join('\n')].filter((text) => text.trim() !== '').join('\n\n');
+}
+
 /** `executions.input` of an agent's run; defaults are already filled in. */
 export const agentInputSchema = z.object({
   message: z.string().default(''),

@@ -1,6 +1,13 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { agentInputSchema, composePrompt, type AgentInput, type Turn } from './compose-prompt.ts';
+import {
+  agentInputSchema,
+  attachmentsSchema,
+  composePrompt,
+  withAttachments,
+  type AgentInput,
+  type Turn,
+} from './compose-prompt.ts';
 import { untilAnswered } from './database.ts';
 import { askModel, type Answer, type ModelQuestion } from './model-call.ts';
 import { findModel } from './providers.ts';
@@ -10,8 +17,11 @@ import { resolveTokens, type ReadToken } from './secrets.ts';
 /** Runs an agent as its version was frozen: renders the prompt, calls the model, streams the answer. */
 export async function runAgent(versionId: string, stage: RunStage): Promise<Answer> {
   const { run, lease, say } = stage;
-  const question = await questionOf(versionId, agentInputSchema.parse(run.input), stage);
-  question.prompt.history = await historyOf(stage);
+  const input = agentInputSchema.parse(run.input);
+  const { history, files } = await conversationOf(stage);
+  const message = withAttachments(input.message, files);
+  const question = await questionOf(versionId, { ...input, message }, stage);
+  question.prompt.history = history;
   await lease.log(
     'info',
     `Attempt ${run.attempt} of ${run.max_attempts}: calling ${question.reference}.`,
@@ -19,22 +29,43 @@ export async function runAgent(versionId: string, stage: RunStage): Promise<Answ
   return askModel(question, stage, { onText: say });
 }
 
-/** What was said before in the conversation that the run answers, oldest first. */
-async function historyOf({ run, database, signal }: RunStage): Promise<Turn[]> {
-  if (run.conversation_id === null) return [];
+type Conversation = {
+  /** What was said before, oldest first. */
+  history: Turn[];
+  /** That came with the message which the run answers. */
+  files: z.infer<typeof attachmentsSchema>;
+};
+
+type Message = {
+  execution_id: string;
+  sender_type: 'user' | 'agent';
+  content: string;
+  attachments: unknown;
+};
+
+async function conversationOf({ run, database, signal }: RunStage): Promise<Conversation> {
+  if (run.conversation_id === null) return { history: [], files: [] };
   const { rows } = await untilAnswered(
     () =>
-      sql<{ execution_id: string; sender_type: 'user' | 'agent'; content: string }>`
-        select execution_id, sender_type, content
+      sql<Message>`
+        select execution_id, sender_type, content, attachments
         from private.conversation_turns(${run.execution_id})`.execute(database),
     signal,
   );
-  return rows
-    .filter(({ execution_id }) => execution_id !== run.execution_id)
-    .map(({ sender_type, content }) => ({
-      role: sender_type === 'user' ? 'user' : 'assistant',
-      content,
-    }));
+  const messages = rows.map((row) => ({ ...row, files: attachmentsSchema.parse(row.attachments) }));
+  return {
+    history: messages
+      .filter(({ execution_id }) => execution_id !== run.execution_id)
+      .map(({ sender_type, content, files }) => ({
+        role: sender_type === 'user' ? ('user' as const) : ('assistant' as const),
+        content: withAttachments(content, files),
+      }))
+      // Providers refuse a turn without words.
+      .filter(({ content }) => content !== ''),
+    files: messages
+      .filter(({ execution_id }) => execution_id === run.execution_id)
+      .flatMap(({ files }) => files),
+  };
 }
 
 /** JSON columns of a version, as `private.draft_version` fills them. */
@@ -55,7 +86,7 @@ export async function questionOf(
   input: AgentInput,
   stage: RunStage,
 ): Promise<ModelQuestion> {
-  const { database, settings, signal } = stage;
+  const { database, settings, lease, signal } = stage;
   const version = await untilAnswered(
     () =>
       database
@@ -65,6 +96,13 @@ export async function questionOf(
         .executeTakeFirstOrThrow(),
     signal,
   );
+  const hasTools = !isEmpty(version.tools) || !isEmpty(version.mcp_servers);
+  if (hasTools) {
+    await lease.log(
+      'warning',
+      `${version.name} answers without its tools: workers of this version call none.`,
+    );
+  }
   const readToken = tokenReader(stage);
   const configuration = configurationSchema.parse(version.agent_config);
   const variables = Object.fromEntries(
@@ -87,7 +125,7 @@ export async function questionOf(
     temperature: version.temperature === null ? undefined : Number(version.temperature),
     maxTokens: version.max_tokens ?? undefined,
     // The same as private.reservation holds money back for: without tools there is one step.
-    maxSteps: isEmpty(version.tools) && isEmpty(version.mcp_servers) ? 1 : configuration.max_steps,
+    maxSteps: hasTools ? configuration.max_steps : 1,
   };
 }
 

@@ -21,6 +21,9 @@ export type AgentDraft = {
   configuration?: Record<string, unknown>;
 };
 
+/** A message with a file that Storage knows, though nobody uploaded it. */
+export type FileMessage = { content: string; file?: { name: string; type: string; size: number } };
+
 export type ExecutionRow = {
   status: string;
   attempt: number;
@@ -206,14 +209,29 @@ export class Workshop {
   }
 
   /** Says things to an agent in one conversation; answers with the runs that reply to them. */
-  async say(agentId: string, ...contents: string[]): Promise<string[]> {
-    return this.#asPerson(async (sql) => {
+  async say(agentId: string, ...messages: (string | FileMessage)[]): Promise<string[]> {
+    const conversationId = await this.#asPerson(async (sql) => {
       const [conversation] = await sql`
         insert into public.conversations (agent_id) values (${agentId}) returning id`;
+      return conversation!.id as string;
+    });
+    const folder = `${this.#organizationId}/${conversationId}`;
+    const said = messages.map((it) => (typeof it === 'string' ? { content: it } : it));
+    for (const { file } of said) {
+      if (!file) continue;
+      const metadata = { mimetype: file.type, size: file.size };
+      await this.sql`
+        insert into storage.objects (bucket_id, name, metadata)
+        values ('attachments', ${`${folder}/${file.name}`}, ${this.sql.json(metadata)})`;
+    }
+    return this.#asPerson(async (sql) => {
       const runs: string[] = [];
-      for (const content of contents) {
+      for (const { content, file } of said) {
+        const attachments = file ? [{ path: `${folder}/${file.name}` }] : [];
         const [message] = await sql`
-          select execution_id from public.send_message(${conversation!.id}::uuid, ${content})`;
+          select execution_id
+          from public.send_message(
+            ${conversationId}::uuid, ${content}, ${sql.json(attachments)})`;
         runs.push(message!.execution_id);
       }
       return runs;
