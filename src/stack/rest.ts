@@ -72,7 +72,9 @@ export function createRest(restUrl: string): Rest {
         upstream.on('timeout', () => upstream.destroy(new Error('no answer in time')));
         upstream.on('error', (error) => {
           // A connection that stayed open may have died unseen, with PostgREST: once more on a new one.
-          if (mayRetry && upstream.reusedSocket && !response.headersSent) send(false);
+          // Not when the client has left: then it was we who ended it.
+          const isWanted = !response.headersSent && !response.destroyed;
+          if (mayRetry && upstream.reusedSocket && isWanted) send(false);
           else reject(new Unavailable(error.message));
         });
         response.once('close', () => upstream.destroy());

@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { type IncomingHttpHeaders, createServer } from 'node:http';
+import { EventEmitter, once } from 'node:events';
+import { type IncomingHttpHeaders, type IncomingMessage, createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -234,10 +234,15 @@ describe('API keys of ours', () => {
 });
 
 describe('the way to PostgREST', () => {
-  // A listener in its place, to see what arrives there.
+  // A listener in its place, to see what arrives there; it does not answer requests for /held.
+  const held = new EventEmitter();
   const seen: { url: string; headers: IncomingHttpHeaders }[] = [];
   const listener = createServer((request, response) => {
     seen.push({ url: request.url ?? '', headers: request.headers });
+    if (request.url === '/held') {
+      held.emit('request', request);
+      return;
+    }
     request.resume().once('end', () => {
       response
         .writeHead(200, { 'access-control-allow-origin': 'https://upstream.example' })
@@ -283,6 +288,22 @@ describe('the way to PostgREST', () => {
   it('answers for all origins itself', async () => {
     const response = await fetch(`${gateway.url}/rest/v1/agents`, { headers: { apikey } });
     expect(response.headers.get('access-control-allow-origin')).toBe('*');
+  });
+
+  it('asks nothing again for a client that has left', async () => {
+    const get = (path: string, signal?: AbortSignal) =>
+      fetch(`${gateway.url}/rest/v1/${path}`, { headers: { apikey }, signal });
+    // Over a connection that is there already: only on such a one is anything asked again.
+    await (await get('agents')).text();
+    const client = new AbortController();
+    const left = expect(get('held', client.signal)).rejects.toThrow();
+    const [request] = (await once(held, 'request')) as [IncomingMessage];
+    const gone = once(request.socket, 'close');
+    client.abort();
+    await Promise.all([left, gone]);
+
+    await (await get('agents')).text();
+    expect(seen.filter(({ url }) => url === '/held')).toHaveLength(1);
   });
 
   it('refuses a body above 32 MB, announced or not, and the connection goes on', async () => {
