@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { composePrompt } from '../../src/worker/compose-prompt.ts';
+import { composePrompt, withAttachments } from '../../src/worker/compose-prompt.ts';
 
 const version = { system_prompt: 'You are {{role}}.', user_prompt_template: null };
 
@@ -40,4 +40,16 @@ test('without anything to ask, the run fails as input_invalid', () => {
       { message: '', parameters: {} },
     ),
   ).toThrow(expect.objectContaining({ code: 'input_invalid' }));
+});
+
+test('a file is named with what is known of it', () => {
+  const files = [
+    { name: 'a.pdf', type: 'application/pdf', size_bytes: 12 },
+    { name: 'b', type: null, size_bytes: null },
+  ];
+  expect(withAttachments('See these.', files)).toBe(
+    'See these.\n\n[Attached file, not shown: a.pdf (application/pdf, 12 bytes)]\n' +
+      '[Attached file, not shown: b]',
+  );
+  expect(withAttachments('Hi', [])).toBe('Hi');
 });
