@@ -2111,10 +2111,13 @@ grant execute on function public.revoke_session(uuid) to authenticated;
 create table private.personal_data (
   section text primary key,
   relation regclass not null,
-  user_column name not null
+  user_column name not null,
+  while_member boolean not null default false
 );
 comment on table private.personal_data is
-  'What export_my_data() hands out: the rows of each relation whose user_column is the caller. Contexts add their own tables, or views where the way to the person is longer or not all of it is theirs to take.';
+  'What export_my_data() hands out: the rows of each relation whose user_column is the caller. Contexts add their own tables, or views where the way to the person is longer.';
+comment on column private.personal_data.while_member is
+  'Made for an organization (organization_id), and handed out while the caller still works in it: whoever was removed gets nothing that others write there now.';
 
 insert into private.personal_data (section, relation, user_column)
 values
@@ -2141,8 +2144,11 @@ begin
     'sessions', (select coalesce(jsonb_agg(to_jsonb(s)), '[]') from private.my_sessions() as s));
   for v_source in select * from private.personal_data as d order by d.section loop
     execute format(
-      'select coalesce(jsonb_agg(to_jsonb(t)), ''[]'') from %s as t where t.%I = $1',
-      v_source.relation, v_source.user_column)
+      'select coalesce(jsonb_agg(to_jsonb(t)), ''[]'') from %s as t where t.%I = $1 %s',
+      v_source.relation, v_source.user_column,
+      case when v_source.while_member then
+        'and t.organization_id = any (array(select private.my_organization_ids(''member'')))'
+      end)
     into v_rows using v_user_id;
     v_export := v_export || jsonb_build_object(v_source.section, v_rows);
   end loop;

@@ -2822,16 +2822,9 @@ create trigger _500_delete_agents after update of deleted_at on public.organizat
 insert into private.deletable_kinds (kind, relation, creator_column)
 values ('agent', 'public.agents', 'created_by_id');
 
-create view private.agents_by_person as
-select a.*
-from public.agents as a
-where a.organization_id = any (array(select private.my_organization_ids('member')));
-comment on view private.agents_by_person is
-  'Agents as people take them along: of organizations that the caller still works in. Whoever was removed gets nothing that others write there now.';
-
-insert into private.personal_data (section, relation, user_column)
+insert into private.personal_data (section, relation, user_column, while_member)
 values
-  ('agents', 'private.agents_by_person', 'created_by_id'),
-  ('agents_shared_with_you', 'public.agent_shares', 'user_id');
+  ('agents', 'public.agents', 'created_by_id', true),
+  ('agents_shared_with_you', 'public.agent_shares', 'user_id', false);
 
 -- migrate:down

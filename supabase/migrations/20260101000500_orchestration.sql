@@ -1111,29 +1111,10 @@ values
   ('team', 'public.teams', 'created_by_id'),
   ('workflow', 'public.workflows', 'created_by_id');
 
-create view private.teams_by_person as
-select t.*
-from public.teams as t
-where t.organization_id = any (array(select private.my_organization_ids('member')));
-comment on view private.teams_by_person is
-  'Teams as people take them along: of organizations that the caller still works in.';
-create view private.workflows_by_person as
-select w.*
-from public.workflows as w
-where w.organization_id = any (array(select private.my_organization_ids('member')));
-comment on view private.workflows_by_person is
-  'Workflows as people take them along: of organizations that the caller still works in.';
-create view private.schedules_by_person as
-select s.*
-from public.schedules as s
-where s.organization_id = any (array(select private.my_organization_ids('member')));
-comment on view private.schedules_by_person is
-  'Schedules as people take them along: of organizations that the caller still works in.';
-
-insert into private.personal_data (section, relation, user_column)
+insert into private.personal_data (section, relation, user_column, while_member)
 values
-  ('teams', 'private.teams_by_person', 'created_by_id'),
-  ('workflows', 'private.workflows_by_person', 'created_by_id'),
-  ('schedules', 'private.schedules_by_person', 'created_by_id');
+  ('teams', 'public.teams', 'created_by_id', true),
+  ('workflows', 'public.workflows', 'created_by_id', true),
+  ('schedules', 'public.schedules', 'created_by_id', true);
 
 -- migrate:down

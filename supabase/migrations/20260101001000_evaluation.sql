@@ -1250,16 +1250,9 @@ $$;
 comment on function private.require_evaluation(public.agent_versions) is
   'Refuses a version that a required suite, as it is now, has not passed.';
 
-create view private.eval_suites_by_person as
-select s.*
-from public.eval_suites as s
-where s.organization_id = any (array(select private.my_organization_ids('member')));
-comment on view private.eval_suites_by_person is
-  'Suites as people take them along: of organizations that the caller still works in.';
-
-insert into private.personal_data (section, relation, user_column)
+insert into private.personal_data (section, relation, user_column, while_member)
 values
-  ('eval_suites', 'private.eval_suites_by_person', 'created_by_id'),
-  ('eval_runs', 'public.eval_runs', 'user_id');
+  ('eval_suites', 'public.eval_suites', 'created_by_id', true),
+  ('eval_runs', 'public.eval_runs', 'user_id', false);
 
 -- migrate:down
