@@ -15,7 +15,7 @@ export default defineConfig({
     env: { SCHEDULES: '100000', AGENTRY_PROPERTY_RUNS: '100' },
     globalSetup: 'tests/support/global-setup.ts',
     testTimeout: 3_600_000,
-    hookTimeout: 60_000,
+    hookTimeout: 240_000,
     fileParallelism: false,
   },
 });
