@@ -2234,6 +2234,7 @@ declare
   v_run public.executions;
 begin
   perform private.require_user();
+  perform private.require_scope('executions:read');
   select * into v_run
   from public.executions as e
   where e.id = readable_execution.execution_id and private.can_read_execution(e);
@@ -2242,10 +2243,14 @@ begin
       detail = 'execution_not_found',
       hint = 'Check the id; you see your own runs and those of what you created.';
   end if;
+  if v_run.conversation_id is not null then
+    perform private.require_scope('conversations:read');
+  end if;
   return v_run;
 end
 $$;
-comment on function private.readable_execution(uuid) is 'The run, if the caller may read it; else 404.';
+comment on function private.readable_execution(uuid) is
+  'The run, if the caller may read it, else 404. Who gets it back from a function needs the scopes that reading it takes.';
 
 create function private.cancel_execution(execution_id uuid) returns public.executions
 language plpgsql security definer
@@ -2358,6 +2363,7 @@ begin
     raise sqlstate 'PT404' using message = 'There is no such question.',
       detail = 'approval_not_found', hint = 'Check the id; the run may not be yours to see.';
   end if;
+  perform private.readable_execution(v_approval.execution_id);
 
   perform from public.executions as e where e.id = v_approval.execution_id for no key update;
   update public.execution_approvals as a

@@ -1,6 +1,6 @@
 -- Who begins a conversation, and that nobody else reads it: not admins, not who made the agent.
 begin;
-select plan(42);
+select plan(44);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('creator') as creator,
@@ -109,6 +109,15 @@ select is(tests.code_of('delete from public.conversations'), null, 'a key withou
 select is(pg_temp.seen(), '1 2 1', 'deletes nothing');
 select tests.sign_in_with_key(member, org, 'executions:read') from ids;
 select is(pg_temp.seen(), '0 0 0', 'without conversations:read not even their runs are read');
+select tests.sign_out();
+create temporary table run as select e.id from public.executions as e, ids where e.conversation_id = ids.conversation;
+grant select on run to public;
+select tests.sign_in_with_key(member, org, 'executions:read', 'executions:write', 'conversations:run') from ids;
+select is(
+  tests.code_of(format('select public.cancel_execution(%L)', id)), 'scope_missing', 'nor handed out by cancelling them')
+from run;
+select is(
+  tests.code_of(format('select public.retry_execution(%L)', id)), 'scope_missing', 'or by repeating them') from run;
 select tests.sign_out();
 select tests.sign_in_with_key(member, tests.personal_organization(member), 'conversations:read', 'executions:read') from ids;
 select is(pg_temp.seen(), '0 0 0', 'nor with a key of another organization');

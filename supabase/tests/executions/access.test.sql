@@ -1,6 +1,6 @@
 -- Who reads a run and what hangs on it, who may stop it, and that nobody writes it past the functions.
 begin;
-select plan(75);
+select plan(77);
 
 select tests.create_user(username)
 from unnest(array['owner', 'admin', 'creator', 'member', 'runner', 'viewer', 'shared', 'leaver', 'stranger']) as username;
@@ -200,6 +200,14 @@ select is(
 select is(
   pg_temp.code_of(format('select public.retry_execution(%L)', pg_temp.run_of('owner'))), 'scope_missing',
   'a key without agents:run repeats nothing');
+select tests.sign_out();
+select tests.sign_in_with_key(pg_temp.person('owner'), pg_temp.atelier(), 'executions:write', 'agents:run');
+select is(
+  pg_temp.code_of(format('select public.cancel_execution(%L)', pg_temp.run_of('owner'))), 'scope_missing',
+  'a key that may not read runs gets none back by cancelling it');
+select is(
+  pg_temp.code_of(format('select public.retry_execution(%L)', pg_temp.run_of('owner'))), 'scope_missing',
+  'nor the input of one by repeating it');
 select tests.sign_out();
 select tests.sign_in_with_key(
   pg_temp.person('shared'), tests.personal_organization(pg_temp.person('shared')), 'executions:read', 'executions:write');

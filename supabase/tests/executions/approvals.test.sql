@@ -1,6 +1,6 @@
 -- Questions to people: asked by a worker, decided once, by whoever may read the run.
 begin;
-select plan(24);
+select plan(25);
 
 select tests.create_user(username) from unnest(array['ada', 'ben']) as username;
 create function pg_temp.person(username text) returns uuid
@@ -55,6 +55,9 @@ select is(pg_temp.code_of(format('select public.decide_approval(%L, true)', priv
 select tests.sign_in_with_key(
   pg_temp.person('ada'), tests.personal_organization(pg_temp.person('ada')), 'executions:read');
 select is(pg_temp.code_of(format('select public.decide_approval(%L, true)', id)), 'scope_missing', 'nor a key that may only read') from asked;
+select tests.sign_in_with_key(
+  pg_temp.person('ada'), tests.personal_organization(pg_temp.person('ada')), 'executions:write');
+select is(pg_temp.code_of(format('select public.decide_approval(%L, true)', id)), 'scope_missing', 'nor one that may not read') from asked;
 select tests.sign_out();
 select is(pg_temp.state((select id from asked)), 'pending, waiting', 'and it still waits');
 
