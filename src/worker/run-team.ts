@@ -9,7 +9,10 @@ import { findModel } from './providers.ts';
 import { questionOf, tokenReader } from './run-agent.ts';
 import type { RunStage } from './run.ts';
 
-/** How often a coordinating leader may hand out tasks before it has to answer. */
+/**
+ * How often a coordinating leader may hand out tasks, one to each member, before it has to answer. The
+ * same as private.leader_reservation and private.enqueue_execution hold money back for.
+ */
 const MOST_ROUNDS = 3;
 
 /**
@@ -136,13 +139,13 @@ names, and what follows from it.`,
   /** What members are to do next; nothing when the results will do. The first round hands out something. */
   async #planRound(round: number, results: Result[]): Promise<Task[]> {
     const task = z.object({ member: this.#memberSchema, task: z.string() });
-    const most = this.#team.members.length;
     const { tasks } = await this.#decide(
       `Hand out tasks, round ${round}`,
       z.object({ tasks: round === 1 ? z.array(task).min(1) : z.array(task) }),
       `You lead a team of agents. Divide the user's request into tasks for members whom it needs. A member \
 sees its task and nothing else: put everything into it that it has to know. Tasks are done at the same \
-time. There are ${MOST_ROUNDS} rounds at most and ${most} tasks in each; this is round ${round}.
+time. There are ${MOST_ROUNDS} rounds at most, with one task for each member in each; this is round \
+${round}.
 
 ${this.#roster()}
 
@@ -151,8 +154,12 @@ Answer with JSON alone: {"tasks": [{"member": "<a name of the list>", "task": "<
       }`,
       [this.#request, ...results.map(quoted)].join('\n\n'),
     );
+    // Leaders give one member several all the same; together they are one question.
+    const byMember = Map.groupBy(tasks, ({ member }) => member);
     return Promise.all(
-      tasks.slice(0, most).map(({ member, task }) => this.#prepare(this.#member(member), task)),
+      [...byMember].map(([member, own]) =>
+        this.#prepare(this.#member(member), own.map(({ task }) => task).join('\n\n')),
+      ),
     );
   }
 

@@ -1634,7 +1634,11 @@ $$;
 comment on function private.reservation_of(text, bigint, integer, integer) is
   'US dollars to hold back for calls of a model: prompt length / 3 tokens in, max_tokens (the model''s own limit when null) x max_steps out; null when the model has no price.';
 
-create function private.reservation(version public.agent_versions, input jsonb) returns numeric
+create function private.reservation(
+  version public.agent_versions,
+  input jsonb,
+  earlier_characters bigint default 0
+) returns numeric
 language plpgsql stable
 set search_path = ''
 as $$
@@ -1642,7 +1646,7 @@ begin
   return private.reservation_of(
     version.model,
     length(version.system_prompt) + coalesce(length(version.user_prompt_template), 0)
-      + length(reservation.input::text),
+      + length(reservation.input::text) + reservation.earlier_characters,
     version.max_tokens,
     case
       when version.tools = '[]' and version.mcp_servers = '[]' then 1
@@ -1650,23 +1654,37 @@ begin
     end);
 end
 $$;
-comment on function private.reservation(public.agent_versions, jsonb) is
-  'US dollars to hold back for a run of an agent; without tools there is one step.';
+comment on function private.reservation(public.agent_versions, jsonb, bigint) is
+  'US dollars to hold back for a run of an agent, to which so many characters of its conversation are sent along; without tools there is one step.';
 
+-- As src/worker/run-team.ts asks: who coordinates hands out tasks in three rounds (MOST_ROUNDS there), to
+-- each member one in each, and then makes one answer of what they answered.
 create function private.leader_reservation(team public.teams, input jsonb) returns numeric
 language plpgsql stable
 set search_path = ''
 as $$
+declare
+  v_calls integer := case team.type when 'coordinate' then 4 else 1 end;
+  -- Who compares reads each answer once; of three rounds the first is read three times, the last once.
+  v_readings integer := case team.type when 'route' then 0 when 'collaborate' then 1 else 6 end;
+  v_answer_tokens bigint := coalesce((
+    select sum(coalesce(v.max_tokens, m.max_output_tokens))
+    from public.team_agents as t
+      join public.agents as a on a.id = t.agent_id
+      join public.agent_versions as v on v.id = a.current_version_id
+      left join public.models as m on m.id = v.model
+    where t.team_id = team.id), 0);
 begin
   return private.reservation_of(
     team.leader_model,
-    length(team.leader_prompt) + length(leader_reservation.input::text),
+    v_calls * (length(team.leader_prompt) + length(leader_reservation.input::text))
+      + v_readings * v_answer_tokens * 3,
     null,
-    case team.type when 'coordinate' then 10 else 1 end);
+    v_calls);
 end
 $$;
 comment on function private.leader_reservation(public.teams, jsonb) is
-  'US dollars to hold back for a team''s leader, its members aside: one step to choose or to compare, ten to coordinate.';
+  'US dollars to hold back for a team''s leader, its members aside: one step to choose or to compare, four to coordinate, and the reading of what the members answer.';
 
 create function private.parts_of_run(run public.executions)
 returns table (kind text, id uuid, parent_id uuid, place bigint)
@@ -1765,15 +1783,25 @@ declare
   v_has_budget boolean := exists (
     select from public.organizations as o
     where o.id = v_run.organization_id and o.monthly_budget_usd is not null);
+  v_earlier_characters bigint := 0;
   v_call record;
 begin
+  if v_run.conversation_id is not null then
+    v_earlier_characters := coalesce((
+      select sum(length(t.content))
+      from private.conversation_turns(v_run.id) as t
+      where t.execution_id <> v_run.id), 0);
+  end if;
   v_run.reserved_usd := 0;
   for v_call in
-    with part as (select p.kind, p.id from private.parts_of_run(v_run) as p)
+    with part as (select p.kind, p.id, p.parent_id from private.parts_of_run(v_run) as p)
     select a.name, a.status, v.id is not null as is_published, v.model,
-      private.reservation(v, v_run.input) as usd
+      private.reservation(v, v_run.input, v_earlier_characters)
+        -- As leader_reservation: a task in each of three rounds.
+        * case when c.id is null then 1 else 3 end as usd
     from part as p
       join public.agents as a on a.id = p.id
+      left join public.teams as c on c.id = p.parent_id and c.type = 'coordinate'
       left join public.agent_versions as v
         on v.id = coalesce(v_run.agent_version_id, a.current_version_id)
     where p.kind = 'agent'
@@ -1836,7 +1864,7 @@ begin
 end
 $$;
 comment on function private.enqueue_execution(public.executions) is
-  'Admits one run (active agents, quota, budget) and puts it into the queue. It reserves the sum over its agents, one for each member of a team and each node of a workflow, and the leaders of its teams. Who calls it has authenticated, authorised and validated.';
+  'Admits one run (active agents, quota, budget) and puts it into the queue. It reserves the sum over its agents, one for each member of a team (three where a leader coordinates) and each node of a workflow, and the leaders of its teams. In a conversation, what the run answers is there before it. Who calls it has authenticated, authorised and validated.';
 
 create function private.act_as(user_id uuid, trigger_source text) returns void
 language plpgsql
@@ -2135,7 +2163,7 @@ as $$
 $$;
 comment on function public.run_team(uuid, jsonb, text) is
 E'Starts a run of a team and answers with it.\n'
-'input is {"message": "...", "parameters": {"name": value}}; each member takes the parameters that it has. Members run in their current versions, and you must be allowed to run each of them. It reserves what the leader and all members may cost.';
+'input is {"message": "...", "parameters": {"name": value}}; each member takes the parameters that it has. Members run in their current versions, and you must be allowed to run each of them. It reserves what the leader and all members may cost, where the leader coordinates a task for each member in each of three rounds.';
 grant execute on function public.run_team(uuid, jsonb, text) to authenticated;
 
 create function private.run_workflow(workflow_id uuid, input jsonb, idempotency_key text)
@@ -2531,11 +2559,12 @@ begin
     'message', coalesce(send_message.content, ''),
     'parameters', v_conversation.parameters);
   perform private.require_input(v_run.input);
-  v_run := private.enqueue_execution(v_run);
+  v_run.id := private.uuid_v7();
   insert into public.messages (conversation_id, sender_type, content, attachments, execution_id)
   values (
     v_conversation.id, 'user', coalesce(send_message.content, ''), v_attachments, v_run.id)
   returning * into v_message;
+  perform private.enqueue_execution(v_run);
   -- Last, so that the first to end finds the new message next in line.
   update public.executions as e set status = 'cancelled' where e.id = any (v_interrupted);
   return v_message;
@@ -2579,7 +2608,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_run public.executions;
+  v_run public.executions := answer_again.run;
 begin
   perform from public.conversations as c where c.id = run.conversation_id for no key update;
   perform private.require_conversation(run.conversation_id);
@@ -2587,7 +2616,7 @@ begin
     raise sqlstate 'PT409' using message = 'The agent is still answering.',
       detail = 'conversation_busy', hint = 'Wait for the answer, or cancel its run.';
   end if;
-  v_run := private.enqueue_execution(answer_again.run);
+  v_run.id := private.uuid_v7();
   update public.messages as m
   set execution_id = v_run.id
   where m.execution_id = v_run.retry_of_id and m.sender_type = 'user';
@@ -2595,7 +2624,7 @@ begin
     raise sqlstate 'PT409' using message = 'This answer was repeated already.',
       detail = 'execution_repeated', hint = 'Repeat the latest run of the message.';
   end if;
-  return v_run;
+  return private.enqueue_execution(v_run);
 end
 $$;
 comment on function private.answer_again(public.executions) is
@@ -2679,7 +2708,10 @@ as $$
     select m.execution_id, min(m.sequence_number) as place
     from public.messages as m
     where m.conversation_id = (
-        select e.conversation_id from public.executions as e where e.id = conversation_turns.execution_id)
+        select o.conversation_id
+        from public.messages as o
+        where o.execution_id = conversation_turns.execution_id
+        limit 1)
       and m.sender_type = 'user'
     group by m.execution_id
   ), recent as (
@@ -2696,7 +2728,7 @@ as $$
   order by r.place, r.sequence_number
 $$;
 comment on function private.conversation_turns(uuid, integer) is
-  'For workers: the latest messages of a conversation up to those that a run answers, which come last. Each answer follows its question, whatever was said in between; messages that still wait are left out.';
+  'For workers, and for what a run reserves: the latest messages of a conversation up to those that a run answers, which come last. Each answer follows its question, whatever was said in between; messages that still wait are left out.';
 
 -- ===================================================================================================
 -- Usage: what admins learn of all runs of their organization, those in conversations included

@@ -170,6 +170,18 @@ describe.concurrent('a team', { timeout: 60_000 }, () => {
     }
   });
 
+  test('that coordinates asks a member once a round, whatever its leader hands out', async () => {
+    const tasks = ['Measure.', 'Weigh.'].map((task) => ({ member: 'eager-worker', task }));
+    const teamId = await teamOf('coordinate', 'eager', { worker: [say('Done.')] }, [
+      decide({ tasks }),
+      decide({ tasks: [] }),
+      say('All done.'),
+    ]);
+    expect((await run(teamId)).run.status).toBe('completed');
+    expect(messagesTo('eager-worker').at(-1)!.content).toBe('Measure.\n\nWeigh.');
+    expect(server.requests('eager-worker')).toHaveLength(1);
+  });
+
   test('that coordinates stops handing out tasks after three rounds', async () => {
     const again = decide({ tasks: [{ member: 'restless-worker', task: 'Again.' }] });
     const teamId = await teamOf('coordinate', 'restless', { worker: [say('Done.')] }, [

@@ -1,6 +1,6 @@
 -- From a message to its answer: one run at a time, in order, whatever becomes of each.
 begin;
-select plan(61);
+select plan(64);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -185,6 +185,44 @@ select is(pg_temp.send('Hello?'), 'agent_not_found', 'who has left the organizat
 select isnt((select count(*) from public.messages), 0::bigint, 'but still reads what was said');
 select tests.sign_out();
 select tests.add_member(org, member, 'member') from ids;
+
+-- What an answer may cost: what was said before is sent along.
+update public.models set input_usd_per_million = 3, output_usd_per_million = 15 where id = 'demo/echo';
+create function pg_temp.reserved(question text) returns numeric
+language sql stable security definer
+as $$
+  select e.reserved_usd from public.executions as e, pg_temp.token(question) as t where e.id = t.run
+$$;
+create function pg_temp.price_of(question text, earlier_characters integer) returns numeric
+language sql stable security definer
+as $$
+  select private.reservation(v, e.input, earlier_characters)
+  from public.executions as e
+    join public.agent_versions as v on v.id = e.agent_version_id
+    cross join pg_temp.token(question) as t
+  where e.id = t.run
+$$;
+grant execute on all functions in schema pg_temp to public;
+select tests.sign_in(member) from ids;
+with begun as (insert into public.conversations (agent_id) select agent from ids returning id)
+update ids set conversation = begun.id from begun;
+select pg_temp.send('One and one?');
+select is(pg_temp.reserved('One and one?'), pg_temp.price_of('One and one?', 0), 'the first run of a conversation reserves itself alone');
+select pg_temp.claim();
+select pg_temp.complete('One and one?', 'Two.');
+select pg_temp.send('And one?');
+select is(
+  pg_temp.reserved('And one?'), pg_temp.price_of('And one?', length('One and one?Two.')),
+  'the next one the reading of what was said before');
+select pg_temp.claim();
+select pg_temp.complete('And one?', 'Three.');
+select public.retry_execution(run) from pg_temp.token('And one?');
+select is(
+  pg_temp.reserved('And one?'), pg_temp.price_of('And one?', length('One and one?Two.')),
+  'and so does its repetition');
+select pg_temp.claim();
+select pg_temp.complete('And one?', 'Three.');
+select tests.sign_out();
 
 -- An operator who deletes a run
 select tests.sign_in(member) from ids;

@@ -1,6 +1,6 @@
 -- Running teams and workflows: who may, with which agents, at what price, and who reads it.
 begin;
-select plan(51);
+select plan(52);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('creator') as creator,
@@ -58,10 +58,10 @@ as $$
   select private.reservation(v, '{}') from public.agent_versions as v
   where v.agent_id = '00000000-0000-7000-8000-00000000000a'
 $$;
-create function pg_temp.leader_price(steps integer) returns numeric
+create function pg_temp.leader_price(calls integer, answers_read integer default 0) returns numeric
 language sql stable security definer
 as $$
-  select private.reservation_of('openai/gpt-5', 2, null, steps)
+  select private.reservation_of('openai/gpt-5', calls * 2 + answers_read * 1000 * 3, null, calls)
 $$;
 grant execute on all functions in schema pg_temp to public;
 
@@ -169,12 +169,16 @@ select is(
   2 * pg_temp.member_price(), 'a workflow reserves the sum over its agent nodes');
 select is(
   (public.run_team(team)).reserved_usd,
-  2 * pg_temp.member_price() + pg_temp.leader_price(10),
-  'a team the sum over its members, and ten steps of a leader who coordinates') from ids;
+  3 * 2 * pg_temp.member_price() + pg_temp.leader_price(4, 6 * 2),
+  'a team that coordinates three tasks of each member, and four calls of its leader, who reads the answers') from ids;
+update public.teams set type = 'collaborate';
+select is(
+  (public.run_team(team)).reserved_usd, 2 * pg_temp.member_price() + pg_temp.leader_price(1, 2),
+  'one that collaborates a task of each member, and a leader who compares') from ids;
 update public.teams set type = 'route';
 select is(
   (public.run_team(team)).reserved_usd, 2 * pg_temp.member_price() + pg_temp.leader_price(1),
-  'one of a leader who chooses') from ids;
+  'one that routes a leader who reads none of it') from ids;
 insert into public.workflows (organization_id, name, definition)
 select org, 'Nested', pg_temp.flow(
   jsonb_build_object('workflow_id', flow), jsonb_build_object('workflow_id', flow), jsonb_build_object('team_id', team),
