@@ -53,7 +53,19 @@ export function isConnectionError(error: unknown): boolean {
 const CONNECTION_ERRORS =
   /^(CONNECTION_(CLOSED|DESTROYED)|CONNECT_TIMEOUT|E(CONN|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH)\w*|57P0[1-3]|08\w{3}|53300)$/;
 
-/** Calls `operation` until the database answers; waits longer each time, up to two seconds. */
+/**
+ * Whether a statement that failed may succeed when it is made again: the database went away, or undid all
+ * of it because another stood in its way (a deadlock, a serialization failure).
+ */
+export function isWorthRepeating(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return isConnectionError(error) || code === '40P01' || code === '40001';
+}
+
+/**
+ * Calls `operation`, one statement, until the database answers; waits longer each time, up to two
+ * seconds.
+ */
 export async function untilAnswered<T>(
   operation: () => Promise<T>,
   signal: AbortSignal,
@@ -63,7 +75,7 @@ export async function untilAnswered<T>(
     try {
       return await operation();
     } catch (error) {
-      if (!isConnectionError(error)) throw error;
+      if (!isWorthRepeating(error)) throw error;
       signal.throwIfAborted();
       onRetry?.();
       await pause(Math.min(2000, 100 * 2 ** failures), signal);

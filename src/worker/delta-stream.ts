@@ -1,4 +1,4 @@
-import { isConnectionError } from './database.ts';
+import { isWorthRepeating } from './database.ts';
 import type { Redaction } from './redaction.ts';
 
 /** Each batch is a row and a broadcast, which costs the same for one token as for twenty. */
@@ -76,7 +76,7 @@ export class DeltaStream {
     try {
       await this.#send(this.#reset ? { text, reset: true } : { text });
     } catch (error) {
-      if (!isConnectionError(error)) throw error;
+      if (!isWorthRepeating(error)) throw error;
       this.#reset = true;
       return;
     }
