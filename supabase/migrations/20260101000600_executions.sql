@@ -1512,12 +1512,15 @@ comment on function private.release_execution(uuid, bigint) is 'Hands a run back
 
 create view private.lost_leases with (security_invoker = true) as
 select q.execution_id, q.organization_id, q.worker,
-  q.deadline_at + interval '5 seconds' < now() as is_overdue
+  o.is_overdue
 from private.execution_queue as q
-where q.fencing_token is not null
-  and (q.lease_expires_at < now() or q.deadline_at + interval '5 seconds' < now());
+  -- Not when the lease had run out before: the worker was lost, and nobody has looked since.
+  cross join lateral (
+    select q.deadline_at + interval '5 seconds' < now() and q.lease_expires_at >= q.deadline_at as is_overdue
+  ) as o
+where q.fencing_token is not null and (q.lease_expires_at < now() or o.is_overdue);
 comment on view private.lost_leases is
-  'Runs whose worker is lost: it renews the lease no more, or never ends (is_overdue).';
+  'Runs whose worker is lost: it renews the lease no more, or renewed it beyond the deadline and never ends (is_overdue).';
 
 create function private.reap_executions() returns integer
 language plpgsql

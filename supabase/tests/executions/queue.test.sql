@@ -1,6 +1,6 @@
 -- What workers call: claims and their fairness, leases, fencing tokens, attempts, steps.
 begin;
-select plan(58);
+select plan(60);
 
 select tests.create_user(username) from unnest(array['ada', 'ben', 'cleo']) as username;
 create function pg_temp.organization(username text) returns uuid
@@ -201,6 +201,21 @@ select private.reap_executions();
 select results_eq(
   'select status, error_code from public.executions', $$values ('failed'::text, 'worker_lost'::text)$$,
   'a run whose last worker is lost fails as worker_lost');
+delete from public.executions;
+
+create temporary table forgotten as select pg_temp.new_run('ada') as id;
+select pg_temp.claim('w');
+update private.execution_queue
+set lease_expires_at = now() - interval '1 hour', deadline_at = now() - interval '10 minutes';
+select private.reap_executions();
+select is(
+  (select status || ' ' || attempt from public.executions), 'pending 2',
+  'a run whose worker was lost before its deadline is taken over, however late');
+select pg_temp.claim('v');
+select private.reap_executions();
+select results_eq(
+  'select e.status, q.deadline_at from public.executions as e join private.execution_queue as q on q.execution_id = e.id',
+  $$values ('running'::text, now() + interval '600 seconds')$$, 'and has its time anew');
 delete from public.executions;
 
 create temporary table fourth as select pg_temp.new_run('ada') as id;
