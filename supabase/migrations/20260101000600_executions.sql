@@ -136,11 +136,12 @@ begin
           case when model_cost.prompt_tokens > m.long_prompt_tokens
             then m.long_prompt_output_factor else 1 end as output
       ) as factor
-    where m.id = model_cost.model);
+    where m.id = model_cost.model
+      and num_nonnulls(model_cost.prompt_tokens, model_cost.completion_tokens) > 0);
 end
 $$;
 comment on function private.model_cost(text, integer, integer, integer) is
-  'What one call of a model costs in US dollars; null when its price is unknown. Cached tokens are part of the prompt tokens.';
+  'What one call of a model costs in US dollars; null when its price or its tokens are unknown. Cached tokens are part of the prompt tokens.';
 
 -- ===================================================================================================
 -- Executions
@@ -299,7 +300,8 @@ comment on column public.executions.attempt is 'The attempt that runs or ran las
 comment on column public.executions.timeout_seconds is 'How long one attempt may take.';
 comment on column public.executions.latency_ms is 'From the first start to the end.';
 comment on column public.executions.reserved_usd is 'The most that it may still cost, held back from the budget; 0 once it is finished.';
-comment on column public.executions.cost_usd is 'What its model calls cost so far; null when no price is known.';
+comment on column public.executions.cost_usd is
+  'What its model calls cost so far, those that were cut off by an estimate; null when no price is known.';
 comment on column public.executions.trace_id is 'W3C trace id, shared with the runs that it starts.';
 comment on column public.executions.credited_agent_id is
   'The agent whose total_uses this run counts for once completed, of an installed copy the original; null for runs by people of the organization that makes it.';
@@ -685,10 +687,103 @@ create policy execution_steps_select_scope on public.execution_steps
 comment on table public.execution_steps is
   'The trace of a run: its model calls, tool calls and decisions with time, tokens and cost. Order by sequence_number.';
 comment on column public.execution_steps.attempt is 'The attempt of the run that it belongs to.';
+comment on column public.execution_steps.output is
+  'What it gave. usage_is_estimated stands in that of a model call that was cut off: its tokens are the characters of prompt and answer / 3.';
 comment on column public.execution_steps.cached_prompt_tokens is 'Those of the prompt tokens that the provider read from its cache.';
 comment on column public.execution_steps.cost_usd is 'Null when it cost nothing measurable or the model''s price is unknown.';
 
 select private.partition_by_month('public.execution_steps', 6);
+
+-- A provider bills the prompt and what it said before a call was cut off, and tells nobody how much that
+-- was. Not counting it would let whoever cancels in time run past every budget.
+create function private.with_estimated_usage(
+  result jsonb,
+  step public.execution_steps,
+  answer_characters bigint
+) returns jsonb
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+  return with_estimated_usage.result || jsonb_build_object(
+    -- As many characters a token as in reservation_of.
+    'prompt_tokens', ceil(coalesce(length(step.input ->> 'messages'), 0) / 3.0)::integer,
+    'completion_tokens', ceil(answer_characters / 3.0)::integer,
+    'output', coalesce(result -> 'output', '{}') || '{"usage_is_estimated": true}');
+end
+$$;
+comment on function private.with_estimated_usage(jsonb, public.execution_steps, bigint) is
+  'The result of a model call that was cut off, with the tokens that its prompt and so many characters of an answer may have been.';
+
+create function private.close_step(step_id uuid, result jsonb) returns public.execution_steps
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_step public.execution_steps;
+begin
+  update public.execution_steps as s
+  set completed_at = now(),
+    output = result -> 'output',
+    model = coalesce(result ->> 'model', s.model),
+    prompt_tokens = (result ->> 'prompt_tokens')::integer,
+    cached_prompt_tokens = (result ->> 'cached_prompt_tokens')::integer,
+    completion_tokens = (result ->> 'completion_tokens')::integer,
+    cost_usd = private.model_cost(
+      coalesce(result ->> 'model', s.model),
+      (result ->> 'prompt_tokens')::integer,
+      (result ->> 'cached_prompt_tokens')::integer,
+      (result ->> 'completion_tokens')::integer),
+    tool_status = result ->> 'tool_status',
+    error_message = result ->> 'error_message'
+  where s.id = close_step.step_id and s.completed_at is null
+  returning * into v_step;
+  return v_step;
+end
+$$;
+comment on function private.close_step(uuid, jsonb) is
+  'Ends a step with its result and its cost; null when it has ended already. The caller holds the lock on the run''s row and adds tokens and cost to it.';
+
+create function private.tg_executions__close_steps() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  v_first_id uuid := private.first_id_of_execution(new.id);
+  v_step public.execution_steps;
+  v_result jsonb := '{"error_message": "The run was interrupted during this step."}';
+begin
+  for v_step in
+    select *
+    from public.execution_steps as s
+    where s.execution_id = new.id and s.id >= v_first_id and s.completed_at is null
+    order by s.sequence_number
+  loop
+    v_step := private.close_step(v_step.id, case v_step.step_type
+      when 'llm_call' then private.with_estimated_usage(v_result, v_step, coalesce((
+        select sum(length(e.payload ->> 'text'))
+        from public.execution_events as e
+        where e.execution_id = new.id
+          and e.id >= v_first_id
+          and e.kind = 'delta'
+          and e.created_at >= v_step.started_at), 0))
+      else v_result
+    end);
+    new.prompt_tokens := new.prompt_tokens + coalesce(v_step.prompt_tokens, 0);
+    new.completion_tokens := new.completion_tokens + coalesce(v_step.completion_tokens, 0);
+    if v_step.cost_usd is not null then
+      new.cost_usd := coalesce(new.cost_usd, 0) + v_step.cost_usd;
+    end if;
+  end loop;
+  return new;
+end
+$$;
+comment on function private.tg_executions__close_steps() is
+  'Nothing goes on behind a run that leaves its worker: no bar of its trace grows for ever, and what its open model calls have cost so far is counted, by what watchers saw of the answer.';
+
+create trigger _110_close_steps before update of status on public.executions
+  for each row when (old.status = 'running' and new.status <> 'running')
+  execute function private.tg_executions__close_steps();
 
 -- ===================================================================================================
 -- Logs
@@ -822,23 +917,14 @@ create function private.tg_executions__events() returns trigger
 language plpgsql security definer
 set search_path = ''
 as $$
-declare
-  v_first_id uuid := private.first_id_of_execution(new.id);
 begin
-  -- Nothing goes on behind a run that has left its worker: no bar of its trace grows for ever.
-  if old.status = 'running' then
-    update public.execution_steps as s
-    set completed_at = now(),
-      error_message = 'The run was interrupted during this step.'
-    where s.execution_id = new.id and s.id >= v_first_id and s.completed_at is null;
-  end if;
   perform private.send_event(new.id, 'status', jsonb_strip_nulls(jsonb_build_object(
     'status', new.status, 'attempt', new.attempt, 'error_code', new.error_code)));
   return null;
 end
 $$;
 comment on function private.tg_executions__events() is
-  'Every change of status closes the steps that it interrupts and tells the watchers.';
+  'Every change of status is told to the watchers.';
 
 create trigger _400_events after update of status on public.executions
   for each row when (old.status is distinct from new.status)
@@ -1348,28 +1434,22 @@ set search_path = ''
 as $$
 declare
   v_step public.execution_steps;
+  v_answer_characters bigint := coalesce(length(result #>> '{output,text}'), 0)
+    + coalesce(length(result #>> '{output,reasoning}'), 0);
 begin
   select * into strict v_step from public.execution_steps as s where s.id = finish_step.step_id;
   perform private.require_lease(v_step.execution_id, finish_step.fencing_token);
 
-  update public.execution_steps as s
-  set completed_at = now(),
-    output = result -> 'output',
-    model = coalesce(result ->> 'model', s.model),
-    prompt_tokens = (result ->> 'prompt_tokens')::integer,
-    cached_prompt_tokens = (result ->> 'cached_prompt_tokens')::integer,
-    completion_tokens = (result ->> 'completion_tokens')::integer,
-    cost_usd = private.model_cost(
-      coalesce(result ->> 'model', s.model),
-      (result ->> 'prompt_tokens')::integer,
-      (result ->> 'cached_prompt_tokens')::integer,
-      (result ->> 'completion_tokens')::integer),
-    tool_status = result ->> 'tool_status',
-    error_message = result ->> 'error_message'
-  where s.id = finish_step.step_id and s.completed_at is null
-  returning * into v_step;
+  v_step := private.close_step(v_step.id, case
+    when v_step.step_type = 'llm_call'
+      and result ? 'error_message'
+      and not result ?| '{prompt_tokens,completion_tokens}'
+      and v_answer_characters > 0
+    then private.with_estimated_usage(result, v_step, v_answer_characters)
+    else result
+  end);
   -- Ended already, by a retry of this very call: its tokens must not count twice.
-  if not found then
+  if v_step.id is null then
     return;
   end if;
 
@@ -1385,7 +1465,7 @@ begin
 end
 $$;
 comment on function private.finish_step(uuid, bigint, jsonb) is
-  'Closes a step: {"output", "model", "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "tool_status", "error_message"}. Its tokens and cost are added to the run.';
+  'Closes a step: {"output", "model", "prompt_tokens", "cached_prompt_tokens", "completion_tokens", "tool_status", "error_message"}. Its tokens and cost are added to the run; those of a model call that failed within its answer are estimated.';
 
 create function private.add_artifact(
   execution_id uuid,

@@ -647,7 +647,7 @@ export interface Executions {
    */
   conversation_id: string | null;
   /**
-   * What its model calls cost so far; null when no price is known.
+   * What its model calls cost so far, those that were cut off by an estimate; null when no price is known.
    */
   cost_usd: Numeric | null;
   created_at: Generated<Timestamp>;
@@ -751,6 +751,9 @@ export interface ExecutionSteps {
   input: Json | null;
   latency_ms: Generated<number | null>;
   model: string | null;
+  /**
+   * What it gave. usage_is_estimated stands in that of a model call that was cut off: its tokens are the characters of prompt and answer / 3.
+   */
   output: Json | null;
   parent_step_id: string | null;
   prompt_tokens: number | null;

@@ -1,6 +1,6 @@
 -- What a model call costs, what a run holds back, and that every month's totals add up.
 begin;
-select plan(22);
+select plan(23);
 
 insert into public.models
   (provider, name, title, context_window, max_output_tokens, input_usd_per_million,
@@ -12,7 +12,8 @@ select is(private.model_cost('test/priced', 1000, 0, 100), 0.0045, 'input and ou
 select is(private.model_cost('test/priced', 1000, 400, 100), 0.00342, 'cached input tokens at theirs');
 select is(private.model_cost('test/priced', 1000, 5000, 0), 0.0003, 'no more of them than input tokens');
 select is(private.model_cost('test/priced', 1001, 0, 100), 0.008256, 'a long prompt raises the price of the whole call');
-select is(private.model_cost('test/priced', null, null, null), 0::numeric, 'no tokens cost nothing');
+select is(private.model_cost('test/priced', 0, 0, 0), 0::numeric, 'no tokens cost nothing');
+select is(private.model_cost('test/priced', null, null, null), null, 'unknown ones an unknown sum');
 select is(private.model_cost('demo/echo', 1000, 0, 1000), 0::numeric, 'the offline demo costs nothing');
 select is(private.model_cost('openai-compatible/llama3', 1000, 0, 1000), null, 'an unknown price is unknown, not nothing');
 

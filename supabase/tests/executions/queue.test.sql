@@ -1,6 +1,6 @@
 -- What workers call: claims and their fairness, leases, fencing tokens, attempts, steps.
 begin;
-select plan(60);
+select plan(64);
 
 select tests.create_user(username) from unnest(array['ada', 'ben', 'cleo']) as username;
 create function pg_temp.organization(username text) returns uuid
@@ -225,6 +225,51 @@ select private.reap_executions();
 select results_eq(
   'select status, error_code from public.executions', $$values ('failed'::text, 'deadline_exceeded'::text)$$,
   'a worker that renews for ever does not keep a run beyond its deadline');
+delete from public.executions;
+
+-- Calls that were cut off: 30 characters asked, 60 answered.
+create function pg_temp.call(run uuid) returns uuid
+language sql volatile
+as $$
+  select private.start_step(run, pg_temp.token(run), jsonb_build_object(
+    'name', 'Call', 'type', 'llm_call', 'model', 'openai/gpt-5', 'input', jsonb_build_object('messages', repeat('x', 30))))
+$$;
+create function pg_temp.usage() returns text
+language sql stable
+as $$
+  select e.status || ': ' || (
+    select string_agg(concat_ws(' ', s.status, s.prompt_tokens, s.completion_tokens, s.cost_usd, s.output ->> 'usage_is_estimated'), ', ')
+    from public.execution_steps as s)
+    || '; ' || concat_ws(' ', e.total_tokens, e.cost_usd)
+  from public.executions as e
+$$;
+create temporary table cut as select pg_temp.new_run('ada') as id;
+select pg_temp.claim('w');
+select private.finish_step(pg_temp.call(id), pg_temp.token(id), jsonb_build_object(
+  'error_message', 'The connection broke.', 'output', jsonb_build_object('text', repeat('y', 40), 'reasoning', repeat('z', 20))))
+from cut;
+select is(
+  pg_temp.usage(), 'running: failed 10 20 0.0002125 true; 30 0.0002125',
+  'a call that fails within its answer is counted by an estimate');
+delete from public.executions;
+
+create temporary table refused as select pg_temp.new_run('ada') as id;
+select pg_temp.claim('w');
+select private.finish_step(pg_temp.call(id), pg_temp.token(id), '{"error_message": "No.", "output": {"text": ""}}') from refused;
+select is(pg_temp.usage(), 'running: failed; 0', 'one that fails before it is not, and its cost is unknown');
+delete from public.executions;
+
+create temporary table left_open as select pg_temp.new_run('ada') as id;
+select pg_temp.claim('w');
+select pg_temp.call(id) from left_open;
+select private.append_event(id, pg_temp.token(id), 'delta', jsonb_build_object('text', repeat('y', 60))) from left_open;
+create temporary table spent as select sum(cost_usd) as usd from private.execution_totals;
+update public.executions set status = 'cancelled';
+select is(
+  pg_temp.usage(), 'cancelled: failed 10 20 0.0002125 true; 30 0.0002125',
+  'a run that is cancelled within an answer has cost what was asked and said so far');
+select is(
+  (select sum(t.cost_usd) from private.execution_totals as t) - usd, 0.0002125, 'which the budget counts') from spent;
 delete from public.executions;
 
 -- Fairness: ada floods the queue, ben and cleo ask for little.
