@@ -528,6 +528,25 @@ create trigger _200_start_afresh before update of is_active, url on public.webho
   for each row when (new.is_active and (not old.is_active or new.url <> old.url))
   execute function private.tg_webhooks__start_afresh();
 
+create function private.tg_webhooks__drop_deliveries() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  update public.webhook_deliveries as d
+  set status = 'failed',
+    next_retry_at = null,
+    response_body = coalesce(d.response_body, 'The webhook was switched off.')
+  where d.webhook_id = new.id and d.status = 'pending';
+  return null;
+end
+$$;
+comment on function private.tg_webhooks__drop_deliveries() is
+  'After a webhook was switched off, by whomever: what still waits has failed.';
+create trigger _300_drop_deliveries after update of is_active on public.webhooks
+  for each row when (old.is_active and not new.is_active)
+  execute function private.tg_webhooks__drop_deliveries();
+
 -- NOTE: no insert: create_webhook() shows the secret. The statistics are the platform's.
 grant select, delete on public.webhooks to authenticated;
 grant update (url, events, is_active) on public.webhooks to authenticated;
@@ -547,7 +566,7 @@ create policy webhooks_delete_scope on public.webhooks as restrictive for delete
   using ((select private.has_scope('organization:write')));
 
 comment on table public.webhooks is
-  E'Addresses that hear of an organization''s events.\nAdmins. Made by create_webhook(), which shows the signing secret once. Days of failure switch a webhook off, with notice; 410 Gone does so at once.';
+  E'Addresses that hear of an organization''s events.\nAdmins. Made by create_webhook(), which shows the signing secret once. Days of failure switch a webhook off, with notice; 410 Gone does so at once. What still waits has then failed.';
 comment on column public.webhooks.events is 'execution.completed, execution.failed, execution.cancelled, agent.published, agent.deleted; of what the organization offers in the catalog: listing.approved, listing.installed, review.created.';
 comment on column public.webhooks.failing_since is 'Null while the last delivery succeeded.';
 
@@ -829,10 +848,14 @@ as $$
   with due as (
     select d.id
     from public.webhook_deliveries as d
-    where d.status = 'pending' and d.next_retry_at <= now()
+      join public.webhooks as w on w.id = d.webhook_id
+    where d.status = 'pending'
+      and d.next_retry_at <= now()
+      -- An event that was written down while its webhook was switched off waits until it is on again.
+      and w.is_active
     order by d.next_retry_at
     limit claim_webhook_deliveries.count
-    for update skip locked
+    for update of d skip locked
   ), claimed as (
     -- A worker that dies in the middle leaves the delivery to the next in two minutes.
     update public.webhook_deliveries as d
@@ -866,6 +889,13 @@ declare
   v_webhook public.webhooks;
   v_admin_id uuid;
 begin
+  -- The webhook before its deliveries, as whoever switches it off.
+  perform from public.webhooks as w
+  where w.id = (
+    select d.webhook_id
+    from public.webhook_deliveries as d
+    where d.id = finish_webhook_delivery.delivery_id)
+  for no key update;
   update public.webhook_deliveries as d
   set status = case
         when v_is_success then 'success'
@@ -902,9 +932,6 @@ begin
     and (status_code = 410 or v_webhook.failing_since < now() - interval '5 days')
   then
     update public.webhooks as w set is_active = false where w.id = v_webhook.id;
-    update public.webhook_deliveries as d
-    set status = 'failed', next_retry_at = null
-    where d.webhook_id = v_webhook.id and d.status = 'pending';
     for v_admin_id in
       select m.user_id from public.organization_members as m
       where m.organization_id = v_webhook.organization_id and m.role >= 'admin'
@@ -925,19 +952,29 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
+  v_webhook public.webhooks;
   v_delivery public.webhook_deliveries;
 begin
   perform private.require_user();
   perform private.require_scope('organization:write');
-  update public.webhook_deliveries as d
-  set status = 'pending', next_retry_at = now(), attempt_number = 0, delivered_at = null
-  where d.id = redeliver.delivery_id
-    and private.my_role(d.organization_id) >= 'admin'
-  returning * into v_delivery;
+  select w.* into v_webhook
+  from public.webhooks as w
+  where w.id = (
+      select d.webhook_id from public.webhook_deliveries as d where d.id = redeliver.delivery_id)
+    and private.my_role(w.organization_id) >= 'admin'
+  -- Whoever switches it off waits, or has.
+  for no key update;
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such delivery.',
       detail = 'delivery_not_found', hint = 'Deliveries are kept for 3 months.';
+  elsif not v_webhook.is_active then
+    raise sqlstate 'PT409' using message = 'The webhook is switched off.',
+      detail = 'webhook_not_active', hint = 'Switch it on first.';
   end if;
+  update public.webhook_deliveries as d
+  set status = 'pending', next_retry_at = now(), attempt_number = 0, delivered_at = null
+  where d.id = redeliver.delivery_id
+  returning * into v_delivery;
   perform pg_notify('agentry_webhooks', '');
   return v_delivery;
 end
@@ -951,7 +988,7 @@ as $$
   select * from private.redeliver(delivery_id)
 $$;
 comment on function public.redeliver(uuid) is
-  E'Sends a delivery again, under the same id.\nReceivers tell repeats by the webhook-id header. Admins. Errors: delivery_not_found.';
+  E'Sends a delivery again, under the same id.\nReceivers tell repeats by the webhook-id header. Admins. Errors: delivery_not_found, webhook_not_active.';
 grant execute on function public.redeliver(uuid) to authenticated;
 
 -- migrate:down

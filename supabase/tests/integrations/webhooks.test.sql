@@ -1,6 +1,6 @@
 -- Webhooks: who manages them, what reaches the outbox, and how a delivery ends.
 begin;
-select plan(37);
+select plan(42);
 select private.set_encryption_key('test', tests.public_key());
 
 create temporary table ids as
@@ -115,6 +115,11 @@ select is(
   (select payload ->> 'reason' from ids, public.notifications where user_id = owner and kind = 'webhook.disabled'),
   'failing', 'with notice to the admins');
 select is((select status from public.webhook_deliveries), 'failed', 'what still waited has failed');
+select tests.sign_in(owner) from ids;
+select is(
+  (select tests.code_of(format('select public.redeliver(%L)', delivery)) from ids), 'webhook_not_active',
+  'and is not sent again to a webhook that is off');
+select tests.sign_out();
 update public.webhooks set is_active = true;
 select is((select failing_since from public.webhooks), null, 'switched on again, its days of failure count anew');
 update public.webhook_deliveries set status = 'pending', next_retry_at = now(), attempt_number = 0;
@@ -122,6 +127,25 @@ select private.claim_webhook_deliveries();
 select private.finish_webhook_delivery(delivery, 1, 410, 'gone') from ids;
 select is((select is_active from public.webhooks), false, '410 Gone switches it off at once');
 select is((select status from public.webhook_deliveries), 'failed', 'and is not tried again');
+
+-- Switched off by an admin
+update public.webhooks set is_active = true;
+update public.webhook_deliveries
+set status = 'pending', next_retry_at = now(), attempt_number = 0, response_status_code = null, response_body = null;
+select tests.sign_in(owner) from ids;
+update public.webhooks set is_active = false;
+select results_eq(
+  'select status, response_body from public.webhook_deliveries',
+  $$values ('failed', 'The webhook was switched off.')$$, 'an admin who switches a webhook off ends what waits');
+select tests.sign_out();
+update public.webhook_deliveries set status = 'pending', next_retry_at = now();
+select is_empty('select from private.claim_webhook_deliveries()', 'and it is called no more');
+update public.webhooks set is_active = true;
+select isnt_empty('select from private.claim_webhook_deliveries()', 'until it is on again');
+update public.webhooks set is_active = false;
+select is(
+  (select private.finish_webhook_delivery(delivery, 1, 500, '') from ids), 'superseded',
+  'the answer to a call that was under way does not bring the delivery back');
 
 select * from finish();
 rollback;
