@@ -3186,7 +3186,9 @@ declare
   v_child text;
 begin
   -- What a run did long after it was asked for stands in a month that stays, and would hold this one.
-  foreach v_child in array array['execution_steps', 'execution_logs', 'execution_events'] loop
+  -- Approvals have no months, and say nothing without their run.
+  foreach v_child in array array[
+    'execution_steps', 'execution_logs', 'execution_events', 'execution_approvals'] loop
     execute format(
       'delete from public.%I as c using %s as e where c.execution_id = e.id',
       v_child, archive_executions.partition);

@@ -1,6 +1,6 @@
 -- Uses of an agent, and what remains of runs when their month goes.
 begin;
-select plan(4);
+select plan(5);
 
 select tests.create_user('ada');
 insert into public.executions (organization_id, user_id, agent_id, agent_version_id, credited_agent_id)
@@ -23,10 +23,13 @@ select private.uuid_v7_floor('2025-03-05'), tests.personal_organization(p.id), p
 from public.profiles as p where p.username = 'ada';
 update public.executions set status = 'running' where id < private.uuid_v7_floor('2025-04-01');
 update public.executions set status = 'completed' where id < private.uuid_v7_floor('2025-04-01');
+insert into public.execution_approvals (execution_id, tool, status, expires_at)
+select e.id, 'mail', 'expired', e.completed_at from public.executions as e where e.id < private.uuid_v7_floor('2025-04-01');
 insert into private.partition_clock (last_run_at, drops_held_until) values (now(), now() - interval '1 day')
 on conflict (only_row) do update set last_run_at = now(), drops_held_until = excluded.drops_held_until;
 select private.maintain_partitions();
 select is_empty('select from public.executions where id < private.uuid_v7_floor(''2025-04-01'')', 'runs go with their month, though later events still point at them');
+select is_empty('select from public.execution_approvals', 'and their questions with them');
 select is(
   (select total_uses from private.agent_counts('00000000-0000-7000-8000-00000000000a')),
   (select count from private.counter_archive where agent_id = '00000000-0000-7000-8000-00000000000a' and counter = 'total_uses')
