@@ -2763,8 +2763,8 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  -- One that is just being written about is passed over: it may be ending, and would wait for us. Its
-  -- end finds no conversation.
+  -- One that others hold is passed over: it may be ending, and would wait for us. Its end finds no
+  -- conversation, or cancel_orphaned_runs() ends it.
   update public.executions as e
   set status = 'cancelled'
   where e.id in (
@@ -2780,6 +2780,35 @@ comment on function private.tg_conversations__cancel_runs() is
   'A conversation that is deleted needs no more answers.';
 create trigger _500_cancel_runs after delete on public.conversations
   for each row execute function private.tg_conversations__cancel_runs();
+
+create function private.cancel_orphaned_runs() returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_execution_ids uuid[] := array(
+    select e.id
+    from public.executions as e
+    where e.conversation_id is not null
+      and e.status in ('pending', 'running', 'waiting')
+      and not exists (select from public.conversations as c where c.id = e.conversation_id)
+    -- As reap_executions, because each end is booked on its organization's totals.
+    order by e.organization_id, e.id
+    limit 100
+    for no key update skip locked);
+  v_execution_id uuid;
+begin
+  foreach v_execution_id in array v_execution_ids loop
+    update public.executions as e set status = 'cancelled' where e.id = v_execution_id;
+  end loop;
+  return cardinality(v_execution_ids);
+end
+$$;
+comment on function private.cancel_orphaned_runs() is
+  'Upkeep: cancels runs that outlived their conversation because others held them when it was deleted. What waits for its turn would wait for ever, and hold back money.';
+
+insert into private.upkeep_tasks (name, task, every)
+values ('cancel orphaned runs', 'private.cancel_orphaned_runs()', interval '1 minute');
 
 create function private.conversation_turns(execution_id uuid, max_messages integer default 200)
 returns table (execution_id uuid, sender_type public.message_sender, content text, attachments jsonb)

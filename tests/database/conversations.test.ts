@@ -69,6 +69,31 @@ it('of ten messages that insist on being alone, one is sent', async () => {
   expect(endings.sort()).toEqual([...Array(9).fill('conversation_busy'), 'sent']);
 });
 
+it('a run that somebody holds while its conversation is deleted does not wait for ever', async () => {
+  const conversationId = await begin();
+  await send(crowd.sql, conversationId, 'First?');
+  await send(crowd.sql, conversationId, 'Second?');
+  const states = () => crowd.sql`
+    select status, reserved_usd = 0 as reserves_nothing from public.executions
+    where conversation_id = ${conversationId}`;
+  const [holder] = crowd.connections(1);
+  // As an interrupting message that is refused, because the conversation goes while it waits for it.
+  await holder!.begin(async (tx) => {
+    await tx`select from public.executions where conversation_id = ${conversationId} for no key update`;
+    await as(
+      person.id,
+      crowd.sql,
+      (other) => other`delete from public.conversations where id = ${conversationId}`,
+    );
+  });
+  expect((await states()).map(({ status }) => status)).toEqual(['pending', 'pending']);
+
+  await crowd.sql`select private.cancel_orphaned_runs()`;
+  expect([...(await states())]).toEqual(
+    Array(2).fill({ status: 'cancelled', reserves_nothing: true }),
+  );
+});
+
 it('whatever people and workers do at once, nothing deadlocks, gets stuck or is counted wrong', async () => {
   const conversations = await Promise.all([1, 2, 3, 4].map(() => begin()));
   const pick = () => conversations[Math.floor(Math.random() * conversations.length)]!;
@@ -117,7 +142,10 @@ it('whatever people and workers do at once, nothing deadlocks, gets stuck or is 
   });
   const reaper = crowd.connect();
   const reaping = (async () => {
-    while (peopleAreBusy) await reaper`select private.reap_executions()`;
+    while (peopleAreBusy) {
+      await reaper`select private.reap_executions()`;
+      await reaper`select private.cancel_orphaned_runs()`;
+    }
   })();
   await Promise.all(people);
   peopleAreBusy = false;
@@ -194,6 +222,7 @@ async function finishEverything() {
     .poll(
       async () => {
         await crowd.sql`select private.reap_executions()`;
+        await crowd.sql`select private.cancel_orphaned_runs()`;
         for (let run; (run = await claim(crowd.sql, 'last'));) {
           await crowd.sql`select private.complete_execution(${run.id}, ${run.token}, '{"text": "Late."}')`;
         }
