@@ -365,6 +365,17 @@ $$;
 comment on function private.keep_stripe_object(text, text, text, jsonb, timestamptz, integer, text) is
   'Keeps what an event said of an object, unless a newer one was heard before; answers with whether it did.';
 
+create function private.lock_stripe_object(id text) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('apply_stripe_event ' || lock_stripe_object.id, 0));
+end
+$$;
+comment on function private.lock_stripe_object(text) is
+  'Until the end of the transaction, nobody else keeps or settles what Stripe says of a customer or a payment.';
+
 -- ---------------------------------------------------------------------------------------------------
 -- From facts to rows
 -- ---------------------------------------------------------------------------------------------------
@@ -377,6 +388,7 @@ declare
   v_organization_id uuid;
   v_formerly uuid[];
 begin
+  perform private.lock_stripe_object(settle_stripe_customer.customer_id);
   select o.id into v_organization_id
   from private.stripe_objects as c
     join public.organizations as o on o.id = (c.facts ->> 'organization_id')::uuid
@@ -535,8 +547,7 @@ declare
   end;
   v_is_news boolean;
 begin
-  -- One event of a payment after the other.
-  perform pg_advisory_xact_lock(hashtextextended('apply_stripe_event ' || v_payment, 0));
+  perform private.lock_stripe_object(v_payment);
   if v_status = 'refunded' then
     v_is_news := private.keep_stripe_object(
       v_payment, object ->> 'customer', 'refund', '{}', created_at, 0, event_id);
@@ -611,8 +622,7 @@ begin
   if v_customer_id is null then
     return 'ignored';
   end if;
-  -- One event of a customer after the other.
-  perform pg_advisory_xact_lock(hashtextextended('apply_stripe_event ' || v_customer_id, 0));
+  perform private.lock_stripe_object(v_customer_id);
   if pg_input_is_valid(coalesce(v_organization_id, ''), 'uuid') then
     v_is_news := private.keep_stripe_object(
       v_customer_id, v_customer_id, 'customer',
@@ -653,10 +663,14 @@ create function private.end_subscriptions() returns void
 language sql volatile
 set search_path = ''
 as $$
-  select private.settle_stripe_customer(s.stripe_customer_id)
-  from public.subscriptions as s
-  where s.cancel_at <= now() and s.status <> 'cancelled'
-  group by s.stripe_customer_id
+  -- In one order, since each is locked to the end.
+  select private.settle_stripe_customer(c.id)
+  from (
+    select distinct s.stripe_customer_id as id
+    from public.subscriptions as s
+    where s.cancel_at <= now() and s.status <> 'cancelled'
+    order by s.stripe_customer_id
+  ) as c
 $$;
 comment on function private.end_subscriptions() is
   'Upkeep: a cancelled subscription ends with its period, even when Stripe''s event does not arrive.';

@@ -65,6 +65,47 @@ it('events of one customer that arrive at the same moment are each applied once'
   expect(outcomes.filter(([row]) => row.outcome !== 'repeated')).toHaveLength(ids.size);
 });
 
+it('a subscription that ends by itself waits for the event that prolongs it', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const told = (id: string, created: number, ending: { [key: string]: postgres.JSONValue }) =>
+    sql.json(
+      event(id, 'customer.subscription.updated', created, {
+        ...{ id: 'sub_late', object: 'subscription', customer: 'cus_late', status: 'active' },
+        metadata: { organization_id: organization },
+        items: {
+          data: [{ price: { lookup_key: 'pro_monthly' }, current_period_end: now + 86400 }],
+        },
+        ...ending,
+      }),
+    );
+  await sql`select public.apply_stripe_event(${told('late_1', now, { cancel_at: now - 60 })})`;
+  // Upkeep has not looked yet.
+  await sql`
+    update public.subscriptions set status = 'active' where stripe_subscription_id = 'sub_late'`;
+
+  let ending!: Promise<unknown>;
+  await sql.begin(async (tx) => {
+    await tx`select public.apply_stripe_event(${told('late_2', now + 1, {})})`;
+    ending = sql`select private.end_subscriptions()`.execute();
+    await expect
+      .poll(
+        async () =>
+          (
+            await sql`
+              select from pg_locks
+              where locktype = 'advisory' and not granted
+                and database = (select oid from pg_database where datname = current_database())`
+          ).length,
+      )
+      .toBe(1);
+  });
+  await ending;
+
+  const [subscription] = await sql`
+    select status, cancel_at from public.subscriptions where stripe_subscription_id = 'sub_late'`;
+  expect(subscription).toEqual({ status: 'active', cancel_at: null });
+});
+
 it('usage is exact while many runs begin and end at once', async () => {
   const [{ agent }] = await sql<[{ agent: string }]>`
     insert into public.agents (organization_id, created_by_id, name, model)
