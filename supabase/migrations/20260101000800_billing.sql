@@ -545,17 +545,31 @@ declare
     when type = 'charge.refunded' and object -> 'refunded' = 'true'
     then 'refunded'
   end;
+  -- Before discounts, which are the operator's to give, and without taxes.
+  v_amount_usd numeric := case
+    when object ->> 'currency' = 'usd' and jsonb_typeof(object -> 'amount_subtotal') = 'number'
+    then (object ->> 'amount_subtotal')::numeric / 100
+  end;
+  v_purchase public.purchases;
   v_is_news boolean;
 begin
   perform private.lock_stripe_object(v_payment);
   if v_status = 'refunded' then
     v_is_news := private.keep_stripe_object(
       v_payment, object ->> 'customer', 'refund', '{}', created_at, 0, event_id);
-  elsif v_status is null
-    or not exists (select from public.purchases as p where p.id = v_purchase_id)
-  then
+  elsif v_status is null then
     return 'ignored';
   else
+    select * into v_purchase from public.purchases as p where p.id = v_purchase_id;
+    if not found then
+      return 'ignored';
+    elsif v_status = 'paid' and coalesce(v_amount_usd < v_purchase.amount_usd, true) then
+      perform private.notify_admins(
+        v_purchase.organization_id, 'purchase.payment_refused', jsonb_build_object(
+          'purchase_id', v_purchase.id, 'organization_id', v_purchase.organization_id,
+          'amount_usd', v_purchase.amount_usd, 'payment', v_payment));
+      return 'refused';
+    end if;
     update public.purchases as p
     set status = v_status,
       stripe_reference = case v_status when 'paid' then v_payment else p.stripe_reference end
@@ -574,7 +588,7 @@ begin
 end
 $$;
 comment on function private.apply_stripe_payment(text, jsonb, timestamptz, text) is
-  'What a checkout in mode payment, or a refund of all of it, makes of a purchase. One that expired has failed and is paid by another checkout; a part of the price given back takes nothing away. A second payment for what an organization has already is refused by a_listing_is_bought_once.';
+  'What a checkout in mode payment, or a refund of all of it, makes of a purchase. One that expired has failed and is paid by another checkout; one over less than the price, or in another currency, pays nothing, with notice to the buyer''s admins; a part of the price given back takes nothing away. A second payment for what an organization has already is refused by a_listing_is_bought_once.';
 
 create function private.apply_stripe_event(event jsonb) returns text
 language plpgsql volatile security definer
@@ -656,7 +670,7 @@ as $$
   select private.apply_stripe_event(event)
 $$;
 comment on function public.apply_stripe_event(jsonb) is
-  E'Takes an event of Stripe, once, in any order; for the operator''s server, which has checked its signature.\nAnswers applied, repeated (heard before), superseded (something newer was heard) or ignored (concerns nothing here). customer.*, checkout.session.completed and subscriptions say whose customer it is by metadata.organization_id or client_reference_id; checkouts in mode payment name the purchase by metadata.purchase_id or client_reference_id, and charge.refunded its payment. Errors: stripe_event_invalid, stripe_price_unknown.';
+  E'Takes an event of Stripe, once, in any order; for the operator''s server, which has checked its signature.\nAnswers applied, repeated (heard before), superseded (something newer was heard), refused (a checkout over less than the purchase''s price, or not in US dollars: give it back) or ignored (concerns nothing here). customer.*, checkout.session.completed and subscriptions say whose customer it is by metadata.organization_id or client_reference_id; checkouts in mode payment name the purchase by metadata.purchase_id or client_reference_id, and charge.refunded its payment. Errors: stripe_event_invalid, stripe_price_unknown.';
 grant execute on function public.apply_stripe_event(jsonb) to service_role;
 
 create function private.end_subscriptions() returns void

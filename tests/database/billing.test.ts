@@ -226,6 +226,7 @@ function history(): fc.Arbitrary<StripeEvent[]> {
             {
               ...{ id: `of_${id}`, mode: 'payment', payment_intent: `pi_${what.number}` },
               ...(isRefund ? {} : { client_reference_id: purchases[what.number]! }),
+              ...{ currency: 'usd', amount_subtotal: 2000 },
               payment_status: what.isWhole ? 'paid' : 'unpaid',
               refunded: what.isWhole,
             },

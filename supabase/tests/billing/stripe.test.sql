@@ -1,6 +1,6 @@
 -- Stripe: who may tell of its events, and what they make of subscriptions, invoices, the plan and purchases.
 begin;
-select plan(70);
+select plan(75);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('admin') as admin,
@@ -202,7 +202,8 @@ create function pg_temp.checkout(title text, status text, more jsonb default '{}
 language sql stable
 as $$
   select jsonb_build_object('id', 'cs_' || title, 'object', 'checkout.session', 'mode', 'payment',
-    'payment_status', status, 'payment_intent', 'pi_' || title, 'client_reference_id', p.id) || more
+    'payment_status', status, 'payment_intent', 'pi_' || title, 'client_reference_id', p.id,
+    'currency', 'usd', 'amount_subtotal', 2000) || more
   from purchase as p
   where p.title = checkout.title
 $$;
@@ -214,6 +215,16 @@ as $$
     join purchase as p using (id)
   where p.title = purchased.title
 $$;
+select is(
+  pg_temp.tell(pg_temp.event(
+    'evt_39' || n, 'checkout.session.completed', 1, pg_temp.checkout('Bought', 'paid', checkout.paid))),
+  'refused', format('a purchase is not paid by %s', checkout.paid))
+from unnest(array[
+  '{"amount_subtotal": 1999}', '{"currency": "jpy"}', '{"amount_subtotal": null}']::jsonb[]) with ordinality as checkout (paid, n);
+select is(pg_temp.purchased('Bought'), 'pending', 'it goes on waiting');
+select is(
+  (select count(*) from public.notifications, ids where user_id = owner and kind = 'purchase.payment_refused'),
+  3::bigint, 'and whoever buys learns why');
 select is(
   pg_temp.tell(pg_temp.event('evt_40', 'checkout.session.completed', 1, pg_temp.checkout('Bought', 'paid'))),
   'applied', 'a purchase is paid by its checkout, whoever the customer is');
