@@ -722,6 +722,8 @@ create table public.usage_records (
   tokens_used bigint not null default 0,
   api_calls_count bigint not null default 0,
   storage_bytes bigint not null default 0,
+  usd_per_execution numeric(10, 6) not null default 0,
+  usd_per_gb_month numeric(10, 6) not null default 0,
   execution_cost_usd numeric(14, 6) not null default 0,
   token_cost_usd numeric(14, 6) not null default 0,
   storage_cost_usd numeric(14, 6) not null default 0,
@@ -752,9 +754,11 @@ comment on column public.usage_records.executions_count is 'Runs that were asked
 comment on column public.usage_records.tokens_used is 'Of all runs of the month that have ended.';
 comment on column public.usage_records.api_calls_count is 'Requests with API keys.';
 comment on column public.usage_records.storage_bytes is 'Files that lie there, as of the last look in the month.';
-comment on column public.usage_records.execution_cost_usd is 'Runs by the price of the plan.';
+comment on column public.usage_records.usd_per_execution is 'The price of the plan that the organization was on at the end of the month, or is on now.';
+comment on column public.usage_records.usd_per_gb_month is 'Likewise.';
+comment on column public.usage_records.execution_cost_usd is 'Runs by usd_per_execution.';
 comment on column public.usage_records.token_cost_usd is 'What model calls cost by list price, where one is known.';
-comment on column public.usage_records.storage_cost_usd is 'storage_bytes by the price of the plan.';
+comment on column public.usage_records.storage_cost_usd is 'storage_bytes by usd_per_gb_month.';
 
 create function private.stored_bytes(organization_id uuid) returns bigint
 language sql stable
@@ -784,17 +788,28 @@ as $$
     runs.tokens,
     calls.count,
     storage.bytes,
-    round(runs.count * p.usd_per_execution, 6),
+    price.usd_per_execution,
+    price.usd_per_gb_month,
+    round(runs.count * price.usd_per_execution, 6),
     round(runs.cost_usd, 6),
-    round(storage.bytes / 1e9 * p.usd_per_gb_month, 6),
-    round(runs.count * p.usd_per_execution, 6) + round(runs.cost_usd, 6)
-      + round(storage.bytes / 1e9 * p.usd_per_gb_month, 6),
+    round(storage.bytes / 1e9 * price.usd_per_gb_month, 6),
+    round(runs.count * price.usd_per_execution, 6) + round(runs.cost_usd, 6)
+      + round(storage.bytes / 1e9 * price.usd_per_gb_month, 6),
     coalesce(u.created_at, now()),
     coalesce(u.updated_at, now())
   from public.organizations as o
     join public.plans as p on p.name = o.plan
     left join public.usage_records as u
       on u.organization_id = o.id and u.period_start = usage_of.month
+    cross join lateral (
+      select usage_of.month = date_trunc('month', now() at time zone 'UTC') as is_present
+    ) as month
+    cross join lateral (
+      -- Who changes the plan changes nothing of a month that is over.
+      select
+        case when month.is_present or u.id is null then p.usd_per_execution else u.usd_per_execution end,
+        case when month.is_present or u.id is null then p.usd_per_gb_month else u.usd_per_gb_month end
+    ) as price (usd_per_execution, usd_per_gb_month)
     cross join lateral (
       select
         coalesce(sum(t.root_runs), 0)::bigint as count,
@@ -823,7 +838,7 @@ as $$
     cross join lateral (
       -- What lies there now says nothing of a month that is over.
       select case
-        when usage_of.month = date_trunc('month', now() at time zone 'UTC') then private.stored_bytes(o.id)
+        when month.is_present then private.stored_bytes(o.id)
         else coalesce(u.storage_bytes, 0)
       end as bytes
     ) as storage
@@ -847,10 +862,11 @@ begin
     else array[v_this_month]
   end loop
     insert into public.usage_records as u (organization_id, period_start, period_end,
-      executions_count, tokens_used, api_calls_count, storage_bytes, execution_cost_usd,
-      token_cost_usd, storage_cost_usd)
+      executions_count, tokens_used, api_calls_count, storage_bytes, usd_per_execution,
+      usd_per_gb_month, execution_cost_usd, token_cost_usd, storage_cost_usd)
     select n.organization_id, n.period_start, n.period_end, n.executions_count, n.tokens_used,
-      n.api_calls_count, n.storage_bytes, n.execution_cost_usd, n.token_cost_usd, n.storage_cost_usd
+      n.api_calls_count, n.storage_bytes, n.usd_per_execution, n.usd_per_gb_month,
+      n.execution_cost_usd, n.token_cost_usd, n.storage_cost_usd
     from private.usage_of(
       array(
         select o.id from public.organizations as o
@@ -861,14 +877,17 @@ begin
       tokens_used = excluded.tokens_used,
       api_calls_count = excluded.api_calls_count,
       storage_bytes = excluded.storage_bytes,
+      usd_per_execution = excluded.usd_per_execution,
+      usd_per_gb_month = excluded.usd_per_gb_month,
       execution_cost_usd = excluded.execution_cost_usd,
       token_cost_usd = excluded.token_cost_usd,
       storage_cost_usd = excluded.storage_cost_usd
     where (u.executions_count, u.tokens_used, u.api_calls_count, u.storage_bytes,
-        u.execution_cost_usd, u.token_cost_usd, u.storage_cost_usd)
+        u.usd_per_execution, u.usd_per_gb_month, u.execution_cost_usd, u.token_cost_usd,
+        u.storage_cost_usd)
       is distinct from (excluded.executions_count, excluded.tokens_used, excluded.api_calls_count,
-        excluded.storage_bytes, excluded.execution_cost_usd, excluded.token_cost_usd,
-        excluded.storage_cost_usd);
+        excluded.storage_bytes, excluded.usd_per_execution, excluded.usd_per_gb_month,
+        excluded.execution_cost_usd, excluded.token_cost_usd, excluded.storage_cost_usd);
   end loop;
 end
 $$;

@@ -1796,7 +1796,7 @@ export interface UsageRecords {
   api_calls_count: Generated<Int8>;
   created_at: Generated<Timestamp>;
   /**
-   * Runs by the price of the plan.
+   * Runs by usd_per_execution.
    */
   execution_cost_usd: Generated<Numeric>;
   /**
@@ -1812,7 +1812,7 @@ export interface UsageRecords {
    */
   storage_bytes: Generated<Int8>;
   /**
-   * storage_bytes by the price of the plan.
+   * storage_bytes by usd_per_gb_month.
    */
   storage_cost_usd: Generated<Numeric>;
   /**
@@ -1825,6 +1825,14 @@ export interface UsageRecords {
   tokens_used: Generated<Int8>;
   total_cost_usd: Generated<Numeric>;
   updated_at: Generated<Timestamp>;
+  /**
+   * The price of the plan that the organization was on at the end of the month, or is on now.
+   */
+  usd_per_execution: Generated<Numeric>;
+  /**
+   * Likewise.
+   */
+  usd_per_gb_month: Generated<Numeric>;
 }
 
 export interface WebhookDeliveries {

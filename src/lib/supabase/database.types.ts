@@ -3260,6 +3260,8 @@ export type Database = {
           tokens_used: number
           total_cost_usd: number
           updated_at: string
+          usd_per_execution: number
+          usd_per_gb_month: number
         }
         Insert: {
           api_calls_count?: number
@@ -3276,6 +3278,8 @@ export type Database = {
           tokens_used?: number
           total_cost_usd?: never
           updated_at?: string
+          usd_per_execution?: number
+          usd_per_gb_month?: number
         }
         Update: {
           api_calls_count?: number
@@ -3292,6 +3296,8 @@ export type Database = {
           tokens_used?: number
           total_cost_usd?: never
           updated_at?: string
+          usd_per_execution?: number
+          usd_per_gb_month?: number
         }
         Relationships: []
       }
@@ -3816,6 +3822,8 @@ export type Database = {
           tokens_used: number
           total_cost_usd: number
           updated_at: string
+          usd_per_execution: number
+          usd_per_gb_month: number
         }
         SetofOptions: {
           from: "*"

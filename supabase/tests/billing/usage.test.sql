@@ -1,6 +1,6 @@
 -- Usage: what is added up, that it is right at once, and who reads it.
 begin;
-select plan(22);
+select plan(24);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('viewer') as viewer,
@@ -81,6 +81,17 @@ select is(
   (select id from ids, private.usage_of(array[org], month)),
   (select id from public.usage_records, ids where organization_id = org and period_start = month),
   'the live sum is that record');
+insert into private.execution_totals (organization_id, month, shard, root_runs)
+select org, (month - interval '1 month')::date, 0, 10 from ids;
+select is(
+  (select execution_cost_usd from ids, private.usage_of(array[org], (month - interval '1 month')::date)), 0.01,
+  'a month without a record goes by the plan');
+insert into public.usage_records (organization_id, period_start, period_end, storage_bytes, usd_per_execution, usd_per_gb_month)
+select org, month - interval '1 month', month - interval '1 day', 1000000000, 0.002, 0.5 from ids;
+select results_eq(
+  $$select execution_cost_usd, storage_cost_usd, total_cost_usd
+    from ids, private.usage_of(array[org], (month - interval '1 month')::date)$$,
+  'values (0.02, 0.5, 0.52)', 'one that is over by the prices that it had, whatever the plan is now');
 insert into public.usage_records (organization_id, period_start, period_end, storage_bytes)
 select org, '2025-02-01', '2025-02-28', 5 from ids;
 select is(
