@@ -10,7 +10,30 @@
 -- nothing here can deadlock with it. What hangs together with a run is locked after it, always in this
 -- order: runs, conversations, schedules, runs of suites, the admission of the organization, its totals.
 -- The numbers of the triggers follow it; whoever ends several runs at once calls lock_ends() before the
--- first.
+-- first. What follows from a change of status, in the order in which it happens:
+--
+--   trigger             when                               what                              locks
+--   100 state           always                             may it be; its times and attempt
+--   110 close_steps     running -> another                 open steps end, calls are paid    its steps
+--   150 updated_at      always
+--   160 answer          an end, in a conversation          the answer; the next turn         conversation, queue
+--   170 schedule_result completed or failed, by a schedule failures in a row                 schedule
+--   180 score           an end, of a suite (evaluation)    the result                        run of the suite
+--   200 queue           always                             comes, stays or goes              queue
+--   300 totals          an end                             what was reserved is spent        totals
+--   400 events          always                             watchers learn of it
+--   500 count_use       completed, credited to an agent    one more use, appended
+--   600 close_approvals waiting -> an end                  no question stays open            its approvals
+--   800 emit            an end (integrations)              what webhooks hear, appended
+--
+-- and so of each end, by whomever it comes:
+--
+--   completed  100 110 150 160 170 180 200 300 400 500 800
+--     complete_execution
+--   failed     100 110 150 160 170 180 200 300 400 600 800
+--     fail_execution, reap_executions, expire_approvals
+--   cancelled  100 110 150 160 180 200 300 400 600 800
+--     cancel_execution, send_message (interrupt), a deleted conversation, cancel_orphaned_runs
 --
 -- What every run calls is plpgsql, also where it is one statement: its plans last as long as the
 -- connection, SQL functions plan anew for every statement that calls them (a reservation 25 us instead
@@ -1133,7 +1156,8 @@ values ('expire approvals', 'private.expire_approvals()', interval '1 minute');
 -- ===================================================================================================
 -- What workers call
 -- ===================================================================================================
--- As the role postgres; nothing of this is granted to the API roles.
+-- As the role postgres; nothing of this is granted to the API roles. The workers of this repository run
+-- no tools yet: request_approvals and add_artifact are for those that do.
 
 -- plpgsql, although each is one statement: its plans last as long as the connection, SQL functions plan
 -- anew at every call, and a claim would be mostly planning.

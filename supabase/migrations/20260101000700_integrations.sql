@@ -451,7 +451,7 @@ as $$
   returning i.id, c.key_id, c.ciphertext
 $$;
 comment on function private.read_integration(uuid, text, uuid) is
-  'For workers: the credentials of a provider that a run uses, its runner''s account before others of the organization.';
+  'For workers that run tools, which those of this repository do not yet: the credentials of a provider that a run uses, its runner''s account before others of the organization.';
 
 create function private.fail_integration(integration_id uuid, error text) returns void
 language sql volatile
@@ -461,7 +461,8 @@ as $$
   set status = 'error', last_error = left(fail_integration.error, 1000)
   where i.id = fail_integration.integration_id and i.status = 'active'
 $$;
-comment on function private.fail_integration(uuid, text) is 'For workers: the provider refused the credentials.';
+comment on function private.fail_integration(uuid, text) is
+  'For workers that run tools, as read_integration: the provider refused the credentials.';
 
 create function private.expire_integrations() returns void
 language sql volatile
