@@ -2328,7 +2328,7 @@ as $$
 $$;
 comment on function public.run_workflow(uuid, jsonb, text) is
 E'Starts a run of a workflow, as it is now, and answers with it.\n'
-'input is {"message": "...", "parameters": {"name": value}}; each agent takes the parameters that it has. Agents run in their current versions, and you must be allowed to run each of them. It reserves what each agent node may cost once.';
+'input is {"message": "...", "parameters": {"name": value}}; each agent takes the parameters that it has. Agents run in their current versions, and you must be allowed to run each of them. It reserves what each agent node may cost once, and each team what run_team reserves.';
 grant execute on function public.run_workflow(uuid, jsonb, text) to authenticated;
 
 create function private.can_read_execution(execution public.executions) returns boolean
