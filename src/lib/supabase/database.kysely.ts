@@ -1208,40 +1208,6 @@ export interface PrivateAgentCounters {
   view_count: Generated<Int8>;
 }
 
-export interface PrivateAgentsByPerson {
-  agent_type: AgentType | null;
-  avatar_url: string | null;
-  category: string | null;
-  configuration: Json | null;
-  created_at: Timestamp | null;
-  created_by_id: string | null;
-  current_version_id: string | null;
-  deleted_at: Timestamp | null;
-  description: string | null;
-  external_key: string | null;
-  forked_from_agent_id: string | null;
-  forked_from_version_id: string | null;
-  icon: string | null;
-  id: string | null;
-  is_active: boolean | null;
-  is_custom: boolean | null;
-  max_tokens: number | null;
-  memory_enabled: boolean | null;
-  memory_type: AgentMemoryType | null;
-  model: string | null;
-  name: string | null;
-  organization_id: string | null;
-  published_at: Timestamp | null;
-  settings_id: string | null;
-  slug: string | null;
-  status: string | null;
-  system_prompt: string | null;
-  temperature: Numeric | null;
-  updated_at: Timestamp | null;
-  user_prompt_template: string | null;
-  visibility: AgentVisibility | null;
-}
-
 export interface PrivateApiCallCounts {
   api_key_id: string;
   calls: Int8;
@@ -1306,19 +1272,6 @@ export interface PrivateEvalJudgments {
   attempts: Generated<number>;
   available_at: Generated<Timestamp>;
   result_id: string;
-}
-
-export interface PrivateEvalSuitesByPerson {
-  agent_id: string | null;
-  config: Json | null;
-  created_at: Timestamp | null;
-  created_by_id: string | null;
-  description: string | null;
-  id: string | null;
-  is_required: boolean | null;
-  name: string | null;
-  organization_id: string | null;
-  updated_at: Timestamp | null;
 }
 
 export interface PrivateExecutionQueue {
@@ -1416,6 +1369,10 @@ export interface PrivatePersonalData {
   relation: string;
   section: string;
   user_column: string;
+  /**
+   * Made for an organization (organization_id), and handed out while the caller still works in it: whoever was removed gets nothing that others write there now.
+   */
+  while_member: Generated<boolean>;
 }
 
 export interface PrivateRecentAgentEvents {
@@ -1440,32 +1397,6 @@ export interface PrivateRemembered {
   user_id: string | null;
 }
 
-export interface PrivateSchedulesByPerson {
-  agent_id: string | null;
-  consecutive_failures: number | null;
-  created_at: Timestamp | null;
-  created_by_id: string | null;
-  day_of_month: number | null;
-  days_of_week: number[] | null;
-  enabled: boolean | null;
-  ends_at: Timestamp | null;
-  frequency: ScheduleFrequency | null;
-  id: string | null;
-  input: Json | null;
-  interval: number | null;
-  last_run_at: Timestamp | null;
-  name: string | null;
-  next_run_at: Timestamp | null;
-  organization_id: string | null;
-  overlap: ScheduleOverlap | null;
-  starts_at: Timestamp | null;
-  team_id: string | null;
-  time_of_day: string | null;
-  timezone: string | null;
-  updated_at: Timestamp | null;
-  workflow_id: string | null;
-}
-
 export interface PrivateStripeEvents {
   id: string;
   received_at: Generated<Timestamp>;
@@ -1486,21 +1417,6 @@ export interface PrivateStripeObjects {
   facts: Json;
   id: string;
   kind: string;
-}
-
-export interface PrivateTeamsByPerson {
-  created_at: Timestamp | null;
-  created_by_id: string | null;
-  deleted_at: Timestamp | null;
-  description: string | null;
-  id: string | null;
-  leader_model: string | null;
-  leader_prompt: string | null;
-  name: string | null;
-  organization_id: string | null;
-  slug: string | null;
-  type: TeamType | null;
-  updated_at: Timestamp | null;
 }
 
 export interface PrivateTokenValues {
@@ -1528,21 +1444,6 @@ export interface PrivateWorkerTurns {
   claimed_at: Generated<Timestamp>;
   organization_id: string;
   worker: string;
-}
-
-export interface PrivateWorkflowsByPerson {
-  created_at: Timestamp | null;
-  created_by_id: string | null;
-  definition: Json | null;
-  deleted_at: Timestamp | null;
-  description: string | null;
-  id: string | null;
-  is_active: boolean | null;
-  name: string | null;
-  organization_id: string | null;
-  slug: string | null;
-  updated_at: Timestamp | null;
-  version: number | null;
 }
 
 export interface Profiles {
@@ -1959,7 +1860,6 @@ export interface DB {
   plans: Plans;
   "private.agent_counter_deltas": PrivateAgentCounterDeltas;
   "private.agent_counters": PrivateAgentCounters;
-  "private.agents_by_person": PrivateAgentsByPerson;
   "private.api_call_counts": PrivateApiCallCounts;
   "private.api_key_hashes": PrivateApiKeyHashes;
   "private.api_request_counts": PrivateApiRequestCounts;
@@ -1970,7 +1870,6 @@ export interface DB {
   "private.deletable_kinds": PrivateDeletableKinds;
   "private.encryption_keys": PrivateEncryptionKeys;
   "private.eval_judgments": PrivateEvalJudgments;
-  "private.eval_suites_by_person": PrivateEvalSuitesByPerson;
   "private.execution_queue": PrivateExecutionQueue;
   "private.execution_totals": PrivateExecutionTotals;
   "private.execution_totals_archive": PrivateExecutionTotalsArchive;
@@ -1985,15 +1884,12 @@ export interface DB {
   "private.personal_data": PrivatePersonalData;
   "private.recent_agent_events": PrivateRecentAgentEvents;
   "private.remembered": PrivateRemembered;
-  "private.schedules_by_person": PrivateSchedulesByPerson;
   "private.stripe_events": PrivateStripeEvents;
   "private.stripe_objects": PrivateStripeObjects;
-  "private.teams_by_person": PrivateTeamsByPerson;
   "private.token_values": PrivateTokenValues;
   "private.upkeep_tasks": PrivateUpkeepTasks;
   "private.webhook_secrets": PrivateWebhookSecrets;
   "private.worker_turns": PrivateWorkerTurns;
-  "private.workflows_by_person": PrivateWorkflowsByPerson;
   profiles: Profiles;
   purchases: Purchases;
   review_reports: ReviewReports;
