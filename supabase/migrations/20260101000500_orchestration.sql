@@ -822,18 +822,35 @@ create policy schedules_delete_creator on public.schedules for delete to authent
 create policy schedules_select_scope on public.schedules as restrictive
   for select to authenticated
   using ((select private.has_scope('orchestration:read')));
+-- Nobody makes a schedule of what they could not run: it would run with every right of its creator.
 create policy schedules_insert_scope on public.schedules as restrictive
   for insert to authenticated
-  with check ((select private.has_scope('orchestration:write')));
+  with check (
+    (select private.has_scope('orchestration:write'))
+    and case
+      when agent_id is null then (select private.has_scope('orchestration:run'))
+      else (select private.has_scope('agents:run'))
+    end);
 create policy schedules_update_scope on public.schedules as restrictive
   for update to authenticated
-  using ((select private.has_scope('orchestration:write')));
+  using (
+    (select private.has_scope('orchestration:write'))
+    and case
+      when agent_id is null then (select private.has_scope('orchestration:run'))
+      else (select private.has_scope('agents:run'))
+    end)
+  with check (
+    (select private.has_scope('orchestration:write'))
+    and case
+      when agent_id is null then (select private.has_scope('orchestration:run'))
+      else (select private.has_scope('agents:run'))
+    end);
 create policy schedules_delete_scope on public.schedules as restrictive
   for delete to authenticated
   using ((select private.has_scope('orchestration:write')));
 
 comment on table public.schedules is
-  E'When an agent, a team or a workflow runs by itself.\nIt acts as its creator; its creator gone or ten failures in a row pause it, with notice. After downtime it fires once, not once for each slot that was missed.';
+  E'When an agent, a team or a workflow runs by itself.\nIt acts as its creator; its creator gone or ten failures in a row pause it, with notice. After downtime it fires once, not once for each slot that was missed. An API key that makes or edits one needs the scope that runs it too: agents:run for an agent, else orchestration:run.';
 comment on column public.schedules.interval is 'Every so many minutes, hours, days, weeks or months, counted from starts_at.';
 comment on column public.schedules.time_of_day is 'Local time for daily, weekly and monthly; null: that of starts_at.';
 comment on column public.schedules.days_of_week is 'ISO days for weekly, 1 is Monday; null: that of starts_at.';

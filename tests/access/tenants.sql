@@ -408,11 +408,14 @@ begin
   end loop;
   with planned as (
     insert into public.schedules (
-      organization_id, created_by_id, agent_id, name, frequency, timezone, input)
-    select v_organization, access.person(tenant, p.creator), access.agent(tenant, p.agent), v_secret,
-      'daily', 'Europe/Berlin', jsonb_build_object('message', v_secret)
+      organization_id, created_by_id, agent_id, team_id, name, frequency, timezone, input)
+    select v_organization, access.person(tenant, p.creator), access.agent(tenant, p.agent),
+      case when p.agent is null then (
+        select t.id from public.teams as t where t.slug = v_secret || '-owner') end,
+      v_secret, 'daily', 'Europe/Berlin', jsonb_build_object('message', v_secret)
     from (values
-      ('owner', 'organization'), ('owner', 'private'), ('member', 'organization'), ('member', 'mine'))
+      ('owner', 'organization'), ('owner', 'private'), ('owner', null), ('member', 'organization'),
+      ('member', 'mine'))
       as p (creator, agent)
     returning id
   )

@@ -83,6 +83,29 @@ select throws_ok(
 select throws_ok(
   $$insert into public.schedules (organization_id, agent_id, name, frequency) select org, agent, 'x', 'daily' from ids$$,
   '42501', null, 'a stranger schedules nothing there');
+
+select tests.sign_in(member) from ids;
+insert into public.workflows (organization_id, name, definition)
+select org, 'Digest', '{"nodes": [{"id": "__start__", "type": "x"}, {"id": "__end__", "type": "x"}],
+  "edges": [{"source": "__start__", "target": "__end__"}]}' from ids;
+create function pg_temp.plan(kind text) returns text
+language sql
+as $$
+  select tests.code_of(format(
+    'insert into public.schedules (organization_id, %s_id, name, frequency) select org, %s, ''By key'', ''daily'' from ids',
+    kind, case kind when 'agent' then 'agent' else '(select id from public.workflows)' end))
+$$;
+grant execute on function pg_temp.plan to public;
+select tests.sign_in_with_key(member, org, 'agents:read', 'orchestration:read', 'orchestration:write', 'orchestration:run')
+from ids;
+select is(pg_temp.plan('agent'), '42501', 'a key that may not run agents schedules none');
+select is_empty($$update public.schedules set name = 'By key' where agent_id is not null returning id$$, 'nor edits a schedule of one');
+select is(pg_temp.plan('workflow'), null, 'what it may run it schedules');
+select tests.sign_in_with_key(member, org, 'agents:read', 'agents:run', 'orchestration:read', 'orchestration:write')
+from ids;
+select is(pg_temp.plan('workflow'), '42501', 'a key that may not run workflows schedules none');
+select is(pg_temp.plan('agent'), null, 'but an agent that it may run');
+
 select tests.sign_in_as_anon();
 select throws_ok('select from public.schedules', '42501', null, 'signed out, nobody reads them');
 
