@@ -589,7 +589,10 @@ begin
   elsif v_late at time zone first_instant.timezone = local_time then
     return v_late;
   end if;
-  -- The clocks skip this time somewhere between the two; find the second at which they do.
+  -- The clocks skip this time somewhere between the two; find the second at which they do. In whole
+  -- seconds, or a half between two of them would be cut off for ever.
+  v_early := date_trunc('second', v_early);
+  v_late := date_trunc('second', v_late);
   while v_early - v_late > interval '1 second' loop
     v_middle := date_trunc('second', v_late + (v_early - v_late) / 2);
     if v_middle at time zone first_instant.timezone < local_time then
@@ -676,6 +679,8 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
+  -- Asked by a before trigger, and so before the constraints refuse what is out of bounds.
+  v_interval integer := greatest(schedule.interval, 1);
   v_zone text := schedule.timezone;
   v_anchor timestamp := schedule.starts_at at time zone v_zone;
   v_time time := coalesce(schedule.time_of_day, v_anchor::time);
@@ -693,8 +698,8 @@ begin
   elsif schedule.frequency = 'minutes' then
     -- Elapsed time, whatever the clocks on the wall do.
     v_slot := greatest(0, 1 + floor(
-      extract(epoch from after - schedule.starts_at) / (60 * schedule.interval))::integer);
-    v_next := schedule.starts_at + make_interval(mins => schedule.interval * v_slot);
+      extract(epoch from after - schedule.starts_at) / (60 * v_interval))::integer);
+    v_next := schedule.starts_at + make_interval(mins => v_interval * v_slot);
   else
     v_slot := greatest(0, floor(case schedule.frequency
       when 'hourly' then extract(epoch from v_local - v_anchor) / 3600
@@ -704,23 +709,27 @@ begin
       when 'monthly' then
         (extract(year from v_local) - extract(year from v_anchor)) * 12
           + extract(month from v_local) - extract(month from v_anchor)
-    end / schedule.interval)::integer);
+    end / v_interval)::integer);
     loop
       for v_local_slot in
         select case schedule.frequency
-          when 'hourly' then v_anchor + make_interval(hours => v_slot * schedule.interval)
-          when 'daily' then v_anchor::date + v_slot * schedule.interval + v_time
+          when 'hourly' then v_anchor + make_interval(hours => v_slot * v_interval)
+          when 'daily' then v_anchor::date + v_slot * v_interval + v_time
           when 'weekly' then
-            date_trunc('week', v_anchor)::date + 7 * v_slot * schedule.interval + day - 1 + v_time
+            date_trunc('week', v_anchor)::date + 7 * v_slot * v_interval + day - 1 + v_time
           when 'monthly' then (
             select first::date - 1 + v_time + make_interval(days => least(
               v_day, extract(day from first + interval '1 month' - interval '1 day')::integer))
             from (select date_trunc('month', v_anchor)
-              + make_interval(months => v_slot * schedule.interval)) as month (first))
+              + make_interval(months => v_slot * v_interval)) as month (first))
         end
         from unnest(case when schedule.frequency = 'weekly' then v_days else '{1}' end) as day
         order by 1
       loop
+        -- Nor have they refused what is missing.
+        if v_local_slot is null then
+          return null;
+        end if;
         v_next := private.first_instant(v_local_slot, v_zone);
         exit when v_next > after and v_next >= schedule.starts_at;
         v_next := null;
@@ -740,6 +749,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  new.starts_at := date_trunc('second', new.starts_at);
   -- The view reads every file of the time zone database (30 ms), so it is asked last: what a timestamp
   -- takes may also be an abbreviation such as EST, or an offset, but not behind the name of a region.
   if not pg_input_is_valid('2026-01-01 ' || new.timezone, 'timestamptz')
@@ -765,7 +775,7 @@ begin
 end
 $$;
 comment on function private.tg_schedules__plan() is
-  'Before insert and every edit: the time zone exists, and next_run_at is the first slot from now on; none while it is off. Whoever edits a schedule or switches it on again gives it another ten tries.';
+  'Before insert and every edit: the time zone exists, starts_at is a whole second, and next_run_at is the first slot from now on; none while it is off. Whoever edits a schedule or switches it on again gives it another ten tries.';
 
 create trigger _100_plan
   before insert or update of enabled, frequency, interval, time_of_day, days_of_week, day_of_month,

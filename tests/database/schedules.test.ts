@@ -56,13 +56,16 @@ const question: fc.Arbitrary<Question> = fc
     day: fc.option(fc.integer({ min: 1, max: 31 })),
     timezone: fc.constantFrom(...ZONES),
     start: fc.nat(TEN_YEARS / MINUTE),
+    // Within the minute: what is stored is cut to seconds, what is asked about is not.
+    fraction: fc.oneof(fc.constant(0), fc.nat(MINUTE - 1)),
     length: fc.option(fc.nat(3 * 365 * 24 * 60)),
     later: fc.integer({ min: -30 * 24 * 60, max: 2 * 365 * 24 * 60 }),
     nearChange: fc.option(fc.integer({ min: -300, max: 300 })),
   })
-  .map(({ frequency, time, days, day, timezone, interval, start, length, later, nearChange }) => {
+  .map(({ frequency, time, days, day, timezone, interval, start, fraction, ...rest }) => {
+    const { length, later, nearChange } = rest;
     const calendar = ['daily', 'weekly', 'monthly'].includes(frequency);
-    const startsAt = START + start * MINUTE;
+    const startsAt = START + start * MINUTE + fraction;
     const change = Temporal.Instant.fromEpochMilliseconds(startsAt + later * MINUTE)
       .toZonedDateTimeISO(timezone)
       .getTimeZoneTransition('next');
@@ -177,6 +180,7 @@ function cron(schedule: Schedule, after: number): number | null | undefined {
   if (interval !== 1 || !['daily', 'weekly', 'monthly'].includes(frequency)) return undefined;
   if (ZONES_THAT_SKIPPED_MIDNIGHT.includes(timezone)) return undefined;
   const start = Date.parse(starts_at);
+  if (start % MINUTE !== 0 && !schedule.time_of_day) return undefined;
   const anchor = zoned(start, timezone);
   const day = schedule.day_of_month ?? anchor.day;
   if (frequency === 'monthly' && day > 28 && day < 31) return undefined;

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(34);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -34,6 +34,17 @@ select throws_ok(
 select throws_ok(
   $$update public.schedules set next_run_at = now()$$, '42501', null, 'nobody sets when it is due');
 select throws_ok(
+  'update public.schedules set interval = -1', '23514', null, 'an interval that counts backwards is refused');
+select throws_ok('update public.schedules set interval = 0', '23514', null, 'as is one that stands still');
+select throws_ok(
+  $$update public.schedules set frequency = 'weekly', days_of_week = '{null}'$$, '23514', null,
+  'and a day that is none');
+select throws_ok('update public.schedules set timezone = null', '23502', null, 'a schedule has a time zone');
+select throws_ok('update public.schedules set frequency = null', '23502', null, 'and a frequency');
+update public.schedules set starts_at = '2026-01-01 00:00:00.75Z';
+select is(
+  (select starts_at from public.schedules), '2026-01-01 00:00:00Z'::timestamptz, 'it starts at a whole second');
+select throws_ok(
   $$insert into public.schedules (organization_id, name, frequency) select org, 'Nothing', 'daily' from ids$$,
   '23514', null, 'a schedule runs something');
 select throws_ok(
@@ -50,6 +61,10 @@ select is(
     jsonb_populate_record(null::public.schedules, '{"frequency": "daily", "interval": 1, "timezone": "America/New_York",
       "starts_at": "2026-01-01T00:00:00Z", "time_of_day": "02:30"}'), '2026-03-07 12:00Z'),
   '2026-03-08 07:00Z'::timestamptz, 'a time that the clocks skip moves to the instant at which they do');
+select results_eq(
+  $$select private.first_instant('2026-03-29 02:00'::timestamp + f, 'Europe/Berlin')
+    from unnest(array['0 s', '0.001 s', '0.5 s', '59 min 59.9 s']::interval[]) as f$$,
+  $$select '2026-03-29 01:00Z'::timestamptz from generate_series(1, 4)$$, 'to the fraction of a second');
 select is(
   private.next_run_at(
     jsonb_populate_record(null::public.schedules, '{"frequency": "daily", "interval": 1, "timezone": "America/New_York",
