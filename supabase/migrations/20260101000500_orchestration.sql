@@ -1026,7 +1026,8 @@ begin
   perform private.require_scope('orchestration:write');
   select * into v_team
   from public.teams as t
-  where t.id = restore_team.team_id and t.deleted_at is not null;
+  where t.id = restore_team.team_id and t.deleted_at is not null
+  for no key update;
   perform private.require_deleter(v_team.organization_id, v_team.created_by_id, 'team');
   perform from public.organizations as o where o.id = v_team.organization_id for no key update;
   if exists (
@@ -1102,7 +1103,8 @@ begin
   perform private.require_scope('orchestration:write');
   select * into v_workflow
   from public.workflows as t
-  where t.id = restore_workflow.workflow_id and t.deleted_at is not null;
+  where t.id = restore_workflow.workflow_id and t.deleted_at is not null
+  for no key update;
   perform private.require_deleter(v_workflow.organization_id, v_workflow.created_by_id, 'workflow');
   perform from public.organizations as o where o.id = v_workflow.organization_id for no key update;
   if exists (
