@@ -210,7 +210,7 @@ create policy team_agents_delete_scope on public.team_agents as restrictive
   using ((select private.has_scope('orchestration:write')));
 
 comment on table public.team_agents is
-  E'The members of a team, by position.\nUpsert works on (team_id, agent_id). Agents are of the team''s organization.';
+  E'The members of a team, by position.\nAgents are of the team''s organization. An insert with resolution=ignore-duplicates leaves those alone that are in it already; an update moves them.';
 
 -- ---------------------------------------------------------------------------------------------------
 -- Workflow definitions have the shape of LangGraph's toJSON(): nodes {id, type, data}, edges {source,
