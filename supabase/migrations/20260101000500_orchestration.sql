@@ -313,10 +313,11 @@ begin
   -- A loop ends by a condition on the way, or by a limit of rounds.
   if jsonb_typeof(definition -> 'recursion_limit') = 'number'
     and (definition ->> 'recursion_limit')::numeric between 1 and 1000
+    and mod((definition ->> 'recursion_limit')::numeric, 1) = 0
   then
     return null;
   elsif definition ? 'recursion_limit' then
-    return 'The "recursion_limit" is a number from 1 to 1000.';
+    return 'The "recursion_limit" is a whole number from 1 to 1000.';
   end if;
   with recursive walk (start, id) as (
     select e.edge ->> 'source', e.edge ->> 'target'
@@ -377,13 +378,31 @@ create index workflows_created_by_id_idx on public.workflows (created_by_id);
 -- What the purge looks for.
 create index workflows_deleted_idx on public.workflows (deleted_at) where deleted_at is not null;
 
+create function private.nests_workflow(workflow_id uuid, nested_id uuid) returns boolean
+language sql stable strict security definer
+set search_path = ''
+as $$
+  -- Through deleted ones too, since they may be restored.
+  with recursive part (id) as (
+    select nests_workflow.workflow_id
+    union
+    select (n.node -> 'data' ->> 'workflow_id')::uuid
+    from part as p
+      join public.workflows as w on w.id = p.id
+      cross join lateral jsonb_array_elements(w.definition -> 'nodes') as n (node)
+  )
+  select exists (select from part as p where p.id = nests_workflow.nested_id)
+$$;
+comment on function private.nests_workflow(uuid, uuid) is
+  'Whether one workflow is the other, or nests it at any depth.';
+grant execute on function private.nests_workflow(uuid, uuid) to authenticated, service_role;
+
 create function private.tg_workflows__check_definition() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_problem text := private.workflow_problem(new.definition);
-  v_stray text;
 begin
   if v_problem is null then
     -- As the caller: what the caller cannot see cannot be built in.
@@ -407,12 +426,21 @@ begin
           where t.id = r.id::uuid
             and t.organization_id = new.organization_id
             and t.deleted_at is null)
-        else r.id::uuid <> new.id and exists (
+        else exists (
           select from public.workflows as w
           where w.id = r.id::uuid
             and w.organization_id = new.organization_id
             and w.deleted_at is null)
       end
+    limit 1;
+  end if;
+  if v_problem is null and new.definition @? '$.nodes[*].data.workflow_id' then
+    -- One after the other, or two that are saved at once would each close half of a circle.
+    perform pg_advisory_xact_lock(hashtextextended('nesting ' || new.organization_id, 0));
+    select format('Node "%s" leads back to this workflow.', n.node ->> 'id')
+    into v_problem
+    from jsonb_array_elements(new.definition -> 'nodes') as n (node)
+    where private.nests_workflow((n.node -> 'data' ->> 'workflow_id')::uuid, new.id)
     limit 1;
   end if;
   if v_problem is not null then
@@ -426,7 +454,7 @@ begin
 end
 $$;
 comment on function private.tg_workflows__check_definition() is
-  'Before insert or update of definition: a sound graph, references to living things of the same organization that the writer can see, no secret in plain text.';
+  'Before insert or update of definition: a sound graph, references to living things of the same organization that the writer can see, no workflow within itself, no secret in plain text.';
 
 create function private.tg_workflows__count_version() returns trigger
 language plpgsql
@@ -865,7 +893,7 @@ comment on column public.schedules.interval is 'Every so many minutes, hours, da
 comment on column public.schedules.time_of_day is 'Local time for daily, weekly and monthly; null: that of starts_at.';
 comment on column public.schedules.days_of_week is 'ISO days for weekly, 1 is Monday; null: that of starts_at.';
 comment on column public.schedules.day_of_month is 'For monthly; in shorter months the last day, so 31 is always the last. Null: that of starts_at.';
-comment on column public.schedules.starts_at is 'The anchor that intervals count from, and the instant of once; nothing runs before it.';
+comment on column public.schedules.starts_at is 'The anchor that intervals count from, and the instant of once, in whole seconds; nothing runs before it.';
 comment on column public.schedules.ends_at is 'Nothing runs after it.';
 comment on column public.schedules.input is 'What each run gets, as run_agent, run_team and run_workflow take it.';
 comment on column public.schedules.overlap is 'What happens to a slot while the run before it still goes on.';

@@ -1,5 +1,5 @@
 begin;
-select plan(24);
+select plan(31);
 
 create function tests.graph(nodes text, edges text, rest jsonb default '{}') returns jsonb language sql as $$
   select rest || jsonb_build_object(
@@ -26,7 +26,10 @@ select is(
   'a limit of rounds makes it sound');
 select is(
   private.workflow_problem(tests.graph('a', '__start__>a a>__end__', '{"recursion_limit": 0}')),
-  'The "recursion_limit" is a number from 1 to 1000.', 'a limit of no rounds is refused');
+  'The "recursion_limit" is a whole number from 1 to 1000.', 'a limit of no rounds is refused');
+select is(
+  private.workflow_problem(tests.graph('a', '__start__>a a>__end__', '{"recursion_limit": 2.5}')),
+  'The "recursion_limit" is a whole number from 1 to 1000.', 'as is half a round');
 select is(
   private.workflow_problem(tests.graph('a', '__start__>a a>b')),
   'Edge 2 (a → b) leads to a node that does not exist.', 'a missing target is named with its edge');
@@ -81,6 +84,28 @@ select throws_ok(
   $$update public.workflows set definition = jsonb_set(definition, '{nodes,1,data}',
       jsonb_build_object('agent_id', '00000000-0000-7000-8000-000000000000'))$$,
   'PT400', 'Node "a" names an agent that is not there.', 'a node cannot name an agent that the writer cannot see');
+
+-- Nested in each other: Outer in Middle in Inner
+create function pg_temp.nest(name text, nested text) returns text
+language sql
+as $$
+  select tests.code_of(format(
+    'update public.workflows as w
+    set definition = jsonb_set(w.definition, ''{nodes,1,data}'', jsonb_build_object(''workflow_id'', n.id))
+    from nested as n where w.name = %L and n.name = %L', name, nested))
+$$;
+grant execute on function pg_temp.nest to public;
+insert into public.workflows (organization_id, name, definition)
+select org, n, tests.graph('a', '__start__>a a>__end__') from ids, unnest('{Outer,Middle,Inner}'::text[]) as n;
+create temporary table nested as select id, name from public.workflows where name <> 'Daily digest';
+grant select on nested to public;
+select is(pg_temp.nest('Outer', 'Outer'), 'workflow_invalid', 'a workflow is no part of itself');
+select is(pg_temp.nest('Outer', 'Middle'), null, 'it may nest another');
+select is(pg_temp.nest('Middle', 'Inner'), null, 'which nests a third');
+select is(pg_temp.nest('Inner', 'Outer'), 'workflow_invalid', 'but that not the first');
+select public.delete_workflow(id) from nested where name = 'Middle';
+select is(pg_temp.nest('Inner', 'Outer'), 'workflow_invalid', 'even while the one between is deleted and can be restored');
+select is(pg_temp.nest('Outer', 'Inner'), null, 'elsewhere it may stand');
 
 select tests.sign_in(stranger) from ids;
 select is_empty('select from public.workflow_versions', 'a stranger sees no version');
