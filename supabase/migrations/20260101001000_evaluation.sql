@@ -1228,6 +1228,8 @@ declare
     from public.eval_suites as s
     where s.agent_id = draft.agent_id
       and s.is_required
+      -- What private.write_clone() publishes was reviewed: the suite guards the organization's own edits.
+      and s.agent_id::text is distinct from current_setting('agentry.written_clone', true)
       and not exists (
         select
         from public.eval_runs as r

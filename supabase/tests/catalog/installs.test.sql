@@ -1,6 +1,6 @@
 -- Installing: a copy of one's own, what it costs, what stays one's own, and whose runs count.
 begin;
-select plan(48);
+select plan(49);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ines') as ines, tests.create_user('mia') as mia,
@@ -149,12 +149,16 @@ where agent_parameters.agent_id = original.agent_id and name = 'length';
 select pg_temp.offer_next('Be briefest.');
 select tests.sign_in(ines) from people;
 select public.publish_agent_version(cloned_agent_id, '7.0.0') from install;
+insert into public.eval_suites (organization_id, agent_id, name, is_required)
+select organization_id, cloned_agent_id, 'Our manners', true from install;
 select public.update_install(id) from install;
 select results_eq(
   $$select v.version, v.parameters @> '[{"name": "tone", "default_value": "brisk"}, {"name": "length", "default_value": "tiny"}]'
     from install as i join public.agents as a on a.id = i.cloned_agent_id
       join public.agent_versions as v on v.id = a.current_version_id$$,
   $$values ('7.0.1', true)$$, 'what was never changed follows the publisher, and numbers only rise');
+select is(tests.code_of('select public.publish_agent_version(cloned_agent_id) from install'), 'eval_required',
+  'a suite of the organization holds back its own versions, not the publisher''s');
 
 -- Whose runs count ------------------------------------------------------------------------------------
 select tests.sign_out();
