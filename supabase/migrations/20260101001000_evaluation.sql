@@ -1158,7 +1158,9 @@ begin
   where v.id = v_version.id
     and v.organization_id = v_suite.organization_id
     and (v_suite.agent_id is null or v.agent_id = v_suite.agent_id)
-    and private.can_read_agent(v.agent_id);
+    and private.can_read_agent(v.agent_id)
+    -- What was frozen for the run of a draft is for editors.
+    and (v.is_published or private.can_edit_agent(v.agent_id));
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such version for this suite.',
       detail = 'version_not_found', hint = 'Choose a version of the suite''s agent.';
