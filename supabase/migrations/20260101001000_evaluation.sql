@@ -415,7 +415,7 @@ create table public.eval_suites (
   updated_at timestamptz not null default now(),
   unique (id, organization_id),
   foreign key (agent_id, organization_id)
-    references public.agents (id, organization_id) on delete set null (agent_id)
+    references public.agents (id, organization_id) on delete cascade
 );
 alter table public.eval_suites enable row level security;
 
