@@ -1009,43 +1009,29 @@ returns table (
   test_case jsonb,
   actual_output jsonb
 )
-language plpgsql volatile
+language sql volatile
 set search_path = ''
 as $$
-declare
-  v_tired_id uuid;
-begin
-  -- A judge that failed five times will fail again.
-  for v_tired_id in
-    select j.result_id
-    from private.eval_judgments as j
-    where j.available_at <= now() and j.attempts >= 5
-  loop
-    perform private.record_eval_result(v_tired_id, null, 'The judging model did not answer in five attempts.');
-  end loop;
-
-  return query
-    with claimed as (
-      update private.eval_judgments as j
-      set available_at = now() + interval '5 minutes', attempts = j.attempts + 1
-      where j.result_id in (
-        select d.result_id
-        from private.eval_judgments as d
-        where d.available_at <= now()
-        order by d.available_at
-        limit claim_eval_judgments.count
-        for update skip locked)
-      returning j.result_id
-    )
-    select e.id, r.organization_id, r.user_id, v.model, e.test_case, e.actual_output
-    from claimed as c
-      join public.eval_results as e on e.id = c.result_id
-      join public.eval_runs as r on r.id = e.run_id
-      join public.agent_versions as v on v.id = r.agent_version_id;
-end
+  with claimed as (
+    update private.eval_judgments as j
+    set available_at = now() + interval '5 minutes', attempts = j.attempts + 1
+    where j.result_id in (
+      select d.result_id
+      from private.eval_judgments as d
+      where d.available_at <= now() and d.attempts < 5
+      order by d.available_at
+      limit claim_eval_judgments.count
+      for update skip locked)
+    returning j.result_id
+  )
+  select e.id, r.organization_id, r.user_id, v.model, e.test_case, e.actual_output
+  from claimed as c
+    join public.eval_results as e on e.id = c.result_id
+    join public.eval_runs as r on r.id = e.run_id
+    join public.agent_versions as v on v.id = r.agent_version_id
 $$;
 comment on function private.claim_eval_judgments(integer) is
-  'For workers (woken by agentry_evals): answers to judge, with the case and its rubric; each must be ended by record_eval_result within five minutes. A criterion without a model is judged by the agent''s own, with the tokens of user and organization.';
+  'For workers (woken by agentry_evals): answers to judge, with the case and its rubric; each must be ended by record_eval_result within five minutes, and is handed out five times at most. A criterion without a model is judged by the agent''s own, with the tokens of user and organization.';
 
 create function private.record_eval_result(
   result_id uuid,
@@ -1102,6 +1088,40 @@ end
 $$;
 comment on function private.record_eval_result(uuid, jsonb, text) is
   'For workers: what the judge said, [{"criterion": 0, "score": 0 to 100, "feedback": "..."}] with the place in the rubric, or why it said nothing. Answers passed, failed, error, or superseded when the result has its verdict.';
+
+create function private.end_eval_judgments() returns integer
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+  v_result_ids uuid[];
+begin
+  -- A judge that failed five times will fail again, and a run must end where no worker knows judges.
+  v_result_ids := array(
+    select j.result_id
+    from private.eval_judgments as j
+    where j.available_at <= now()
+      and (j.attempts >= 5 or j.available_at <= now() - interval '1 hour'));
+  perform from public.eval_runs as r
+  where r.id in (select e.run_id from public.eval_results as e where e.id = any (v_result_ids))
+  order by r.id
+  for no key update;
+  perform private.record_eval_result(
+    j.result_id, null,
+    case
+      when j.attempts >= 5 then 'The judging model did not answer in five attempts.'
+      else 'For an hour nobody has asked the judging model.'
+    end)
+  from private.eval_judgments as j
+  -- Unless a worker has taken it meanwhile.
+  where j.result_id = any (v_result_ids) and j.available_at <= now();
+  return cardinality(v_result_ids);
+end
+$$;
+comment on function private.end_eval_judgments() is
+  'Upkeep: results for which a judge was asked five times in vain, or has not been asked for an hour, end with the reason as their feedback; answers with how many.';
+insert into private.upkeep_tasks (name, task, every)
+values ('end eval judgments', 'private.end_eval_judgments()', interval '1 minute');
 
 -- ===================================================================================================
 -- What people call

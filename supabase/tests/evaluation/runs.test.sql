@@ -210,9 +210,19 @@ update public.eval_results set status = 'judging', score = null from ids where r
 insert into private.eval_judgments (result_id, attempts)
 select id, 5 from public.eval_results, ids where run_id = run and status = 'judging';
 select is_empty('select from private.claim_eval_judgments()', 'a judge that has failed five times is not asked again');
+select is(private.end_eval_judgments(), 1, 'upkeep gives up on it');
 select is(
   (select feedback from public.eval_results, ids where run_id = run and test_case ->> 'name' = 'Counts'),
   'The judging model did not answer in five attempts.', 'and the result says so');
+insert into private.eval_judgments (result_id, available_at)
+select id, now() - interval '59 minutes' from public.eval_results, ids where run_id = run and test_case ->> 'name' = 'Greets';
+update public.eval_results set status = 'judging', score = null from ids where run_id = run and test_case ->> 'name' = 'Greets';
+select is(private.end_eval_judgments(), 0, 'what waits for a judge is left alone');
+update private.eval_judgments set available_at = now() - interval '1 hour';
+select is(private.end_eval_judgments(), 1, 'for an hour');
+select results_eq(
+  $$select status, feedback from public.eval_results, ids where run_id = run and test_case ->> 'name' = 'Greets'$$,
+  $$values ('error', 'For an hour nobody has asked the judging model.')$$, 'then it ends, and says why');
 insert into private.eval_judgments (result_id)
 select id from public.eval_results, ids where run_id = run and test_case ->> 'name' = 'Greets';
 update public.eval_results set status = 'judging', score = null from ids where run_id = run and test_case ->> 'name' = 'Greets';
