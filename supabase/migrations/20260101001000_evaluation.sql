@@ -427,44 +427,60 @@ create index eval_suites_agent_id_idx on public.eval_suites (agent_id) where age
 -- The foreign key.
 create index eval_suites_created_by_id_idx on public.eval_suites (created_by_id);
 
-create function private.tg_eval_suites__check_required() returns trigger
-language plpgsql
+create function private.require_gatekeeper(agent_ids uuid[]) returns void
+language plpgsql stable
 set search_path = ''
 as $$
-declare
-  v_agent_ids uuid[] := case tg_op
-    when 'INSERT' then array[new.agent_id]
-    when 'UPDATE' then array[new.agent_id, old.agent_id]
-    else array[old.agent_id]
-  end;
 begin
   -- Only direct writes of API callers run as `authenticated`; operators and definer functions pass.
-  if current_user = 'authenticated'
-    and exists (
-      select
-      from unnest(v_agent_ids) as i (id)
-      where i.id is not null
-        and not exists (
-          select from public.agent_access as a where a.agent_id = i.id and a.can_manage))
-  then
+  if current_user <> 'authenticated' then
+    return;
+  end if;
+  if exists (
+    select
+    from unnest(agent_ids) as i (id)
+    where i.id is not null
+      and not exists (
+        select from public.agent_access as a where a.agent_id = i.id and a.can_manage)
+  ) then
     raise sqlstate 'PT403' using
       message = 'Only the agent''s creator or an admin says what its versions have to pass.',
       detail = 'not_allowed',
       hint = 'Ask an admin of the organization.';
   end if;
+end
+$$;
+comment on function private.require_gatekeeper(uuid[]) is
+  'Refuses API callers who do not manage each of these agents.';
+grant execute on function private.require_gatekeeper(uuid[]) to authenticated, service_role;
+
+create function private.tg_eval_suites__check_required() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.require_gatekeeper(case tg_op
+    when 'INSERT' then array[new.agent_id]
+    when 'UPDATE' then array[new.agent_id, old.agent_id]
+    else array[old.agent_id]
+  end);
   return case tg_op when 'DELETE' then old else new end;
 end
 $$;
 comment on function private.tg_eval_suites__check_required() is
-  'Before a suite becomes required or ceases to be, by being edited, moved to another agent or deleted.';
+  'Before a suite becomes required or ceases to be, by being edited, moved to another agent or deleted; and before a required one asks for more or less.';
 
 create trigger _100_check_required_on_insert before insert on public.eval_suites
   for each row when (new.is_required)
   execute function private.tg_eval_suites__check_required();
-create trigger _110_check_required before update of is_required, agent_id on public.eval_suites
+create trigger _110_check_required before update of is_required, agent_id, config
+  on public.eval_suites
   for each row when (
     old.is_required is distinct from new.is_required
-    or (old.is_required and old.agent_id is distinct from new.agent_id))
+    or (
+      old.is_required
+      and (old.agent_id, old.config -> 'minimum_pass_rate')
+        is distinct from (new.agent_id, new.config -> 'minimum_pass_rate')))
   execute function private.tg_eval_suites__check_required();
 create trigger _120_check_required_on_delete before delete on public.eval_suites
   for each row when (old.is_required)
@@ -527,7 +543,7 @@ comment on table public.eval_suites is
 comment on column public.eval_suites.config is
   'minimum_pass_rate (0 to 1, 1 when left out): the part of the cases that must pass for a run to pass. Anything else is yours.';
 comment on column public.eval_suites.is_required is
-  'The agent''s draft must pass it before it is published. Only the agent''s creator and admins set it.';
+  'The agent''s draft must pass it before it is published. Only the agent''s creator and admins set it, and while it is set, only they change the cases and the minimum_pass_rate.';
 
 -- ===================================================================================================
 -- Test cases
@@ -592,6 +608,23 @@ comment on function private.tg_eval_test_cases__check() is
   'Before insert or update: a rubric that can be scored, and no more than 500 cases a suite.';
 create trigger _100_check before insert or update on public.eval_test_cases
   for each row execute function private.tg_eval_test_cases__check();
+create function private.tg_eval_test_cases__check_required() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform private.require_gatekeeper(array(
+    select s.agent_id
+    from public.eval_suites as s
+    where s.id in (new.suite_id, old.suite_id) and s.is_required));
+  return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+comment on function private.tg_eval_test_cases__check_required() is
+  'Before any change: what a required suite asks is said by whoever may say that it is required.';
+create trigger _110_check_required before insert or update or delete on public.eval_test_cases
+  for each row execute function private.tg_eval_test_cases__check_required();
+
 create trigger _200_set_updated_at before update on public.eval_test_cases
   for each row execute function private.tg_set_updated_at();
 
@@ -646,7 +679,7 @@ create policy eval_test_cases_delete_scope on public.eval_test_cases as restrict
   using ((select private.has_scope('evaluation:write')));
 
 comment on table public.eval_test_cases is
-  E'What an agent is asked, and how its answer is scored.\nMembers create and edit; their creator and admins delete. Runs keep the case as it was.';
+  E'What an agent is asked, and how its answer is scored.\nMembers create and edit; their creator and admins delete. Those of a required suite only the agent''s creator and admins change. Runs keep the case as it was.';
 comment on column public.eval_test_cases.input is 'As in run_agent: {"message": "...", "parameters": {"name": value}}.';
 comment on column public.eval_test_cases.expected_output is 'A text, or JSON that the answer should be.';
 comment on column public.eval_test_cases.scoring_rubric is
@@ -1272,7 +1305,7 @@ begin
 end
 $$;
 comment on function private.require_evaluation(public.agent_versions) is
-  'Refuses a version that a required suite, as it is now, has not passed.';
+  'Refuses a version that a required suite, as it is now, has not passed; a publisher''s version in an installed copy passes.';
 
 insert into private.personal_data (section, relation, user_column, while_member)
 values

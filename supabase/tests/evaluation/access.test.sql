@@ -1,6 +1,6 @@
 -- Suites, cases, runs and results: who reads, writes and deletes them.
 begin;
-select plan(58);
+select plan(70);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('admin') as admin,
@@ -8,7 +8,8 @@ select tests.create_user('owner') as owner, tests.create_user('admin') as admin,
   tests.create_user('viewer') as viewer, tests.create_user('stranger') as stranger,
   tests.create_user('guest') as guest,
   null::uuid as org, null::uuid as agent, null::uuid as secret, null::uuid as foreign_agent,
-  null::uuid as suite, null::uuid as secret_suite, null::uuid as free_suite, null::uuid as run;
+  null::uuid as lent,
+  null::uuid as lent_suite, null::uuid as lent_draft, null::uuid as suite, null::uuid as secret_suite, null::uuid as free_suite, null::uuid as run;
 grant all on ids to public;
 update ids set org = tests.create_organization(owner, 'Acme');
 select tests.add_member(org, admin, 'admin'), tests.add_member(org, member, 'member'),
@@ -183,9 +184,63 @@ select is(
   tests.code_of($$update public.eval_suites set agent_id = secret from ids where id = suite$$), 'not_allowed',
   'nor by moving it to an agent of their own');
 select is(
+  tests.code_of($$update public.eval_suites set config = '{"minimum_pass_rate": 0}' from ids where id = suite$$),
+  'not_allowed', 'nor by asking for less');
+select isnt_empty(
+  $$update public.eval_suites set config = '{"colour": "red"}' from ids where id = suite returning 1$$,
+  'what is theirs in its config they change');
+select is(
+  tests.code_of($$update public.eval_test_cases set scoring_rubric = '{"criteria": [{"type": "exact"}], "pass_score": 0}'
+    from ids where suite_id = suite$$), 'not_allowed', 'nor by easier cases');
+select is(
+  tests.code_of($$delete from public.eval_test_cases using ids where suite_id = suite$$), 'not_allowed', 'or fewer');
+select is(
+  tests.code_of($$insert into public.eval_test_cases (suite_id, name, input, expected_output)
+    select suite, 'Gift', '{}', '"x"' from ids$$), 'not_allowed', 'or more');
+select is(
   tests.code_of($$delete from public.eval_suites using ids where id = suite$$), 'not_allowed', 'nor by deleting it');
 select tests.sign_in(admin) from ids;
+select isnt_empty(
+  $$update public.eval_test_cases set description = 'by admin' from ids where suite_id = suite returning 1$$,
+  'an admin changes its cases');
+select isnt_empty(
+  $$update public.eval_suites set config = '{"minimum_pass_rate": 0.5}' from ids where id = suite returning 1$$,
+  'and what it asks for');
+select tests.sign_in_as_service_role();
+select isnt_empty(
+  $$update public.eval_suites set is_required = false from ids where id = suite returning 1$$, 'as do operators');
+select tests.sign_in(admin) from ids;
 update public.eval_suites set is_required = false from ids where id = suite;
+select tests.sign_in(member) from ids;
+select isnt_empty(
+  $$update public.eval_test_cases set description = 'by member' from ids where suite_id = suite returning 1$$,
+  'one that is not required is everybody''s again');
+
+-- Runs of what is not published
+select tests.sign_in(owner) from ids;
+insert into public.agents (organization_id, name, user_prompt_template) select org, 'Lent', 'x' from ids;
+update ids set lent = (select id from public.agents where name = 'Lent');
+select public.publish_agent_version(lent) from ids;
+insert into public.agent_shares (agent_id, user_id, permission) select lent, member, 'use' from ids;
+insert into public.eval_suites (organization_id, agent_id, name) select org, lent, 'Of the lent one' from ids;
+update ids set lent_suite = (select id from public.eval_suites where name = 'Of the lent one');
+insert into public.eval_test_cases (suite_id, name, input, expected_output)
+select lent_suite, 'One', '{}', '"x"' from ids;
+update public.agents set system_prompt = 'Not for others.' from ids where id = lent;
+update ids set lent_draft = (public.run_eval_suite(lent_suite)).agent_version_id;
+select tests.sign_in(member) from ids;
+select is(
+  tests.code_of('select public.run_eval_suite(lent_suite, lent_draft) from ids'), 'version_not_found',
+  'who may not edit an agent asks no version that was not published');
+select is(
+  (select r.agent_version_id from ids, public.run_eval_suite(lent_suite) as r),
+  (select current_version_id from public.agents, ids where id = lent), 'but the current one');
+
+-- A private agent takes along what was known of it
+select tests.sign_out();
+update public.agents set deleted_at = now() - interval '40 days' from ids where id = lent;
+delete from public.agents using ids where id = lent;
+select is_empty($$select from public.eval_suites where name = 'Of the lent one'$$, 'a suite goes with its agent');
 
 -- Delete
 select tests.sign_in(other) from ids;
