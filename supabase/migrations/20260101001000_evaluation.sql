@@ -625,6 +625,20 @@ comment on function private.tg_eval_test_cases__check_required() is
 create trigger _110_check_required before insert or update or delete on public.eval_test_cases
   for each row execute function private.tg_eval_test_cases__check_required();
 
+create function private.tg_eval_test_cases__lock_runs() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform from public.eval_runs as r where r.suite_id = old.suite_id order by r.id for no key update;
+  return old;
+end
+$$;
+comment on function private.tg_eval_test_cases__lock_runs() is
+  'Before delete: the runs first, then their results, which forget the case. Who scores an answer locks in the same order.';
+create trigger _120_lock_runs before delete on public.eval_test_cases
+  for each row execute function private.tg_eval_test_cases__lock_runs();
+
 create trigger _200_set_updated_at before update on public.eval_test_cases
   for each row execute function private.tg_set_updated_at();
 
@@ -1014,9 +1028,13 @@ begin
   if new.status = 'completed' then
     begin
       perform private.score_eval_result(v_result, new.output);
-    exception when others then
-      -- An answer that cannot be scored must not cost the run its end.
-      perform private.fail_eval_result(v_result.id, sqlerrm);
+    exception
+      when transaction_rollback or lock_not_available then
+        -- Says nothing about the answer: whoever ended the run tries again.
+        raise;
+      when others then
+        -- An answer that cannot be scored must not cost the run its end.
+        perform private.fail_eval_result(v_result.id, sqlerrm);
     end;
   else
     perform private.fail_eval_result(

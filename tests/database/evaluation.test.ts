@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createDatabase } from '../support/stack.ts';
 
 const WORKERS = 20;
@@ -21,25 +21,9 @@ afterAll(async () => {
 });
 
 it('answers that come in at once from many workers, for several runs, are all counted', async () => {
-  const [{ agent }] = await as(
-    (tx) => tx<[{ agent: string }]>`
-      insert into public.agents (organization_id, name, user_prompt_template)
-      values (${organization}, 'Examined', 'x') returning id as agent`,
-  );
-  const [{ suite }] = await as(
-    (tx) => tx<[{ suite: string }]>`
-      insert into public.eval_suites (organization_id, agent_id, name)
-      values (${organization}, ${agent}, 'Many') returning id as suite`,
-  );
   const cases = 40;
-  await as(
-    (tx) => tx`
-      insert into public.eval_test_cases (suite_id, name, input, expected_output)
-      select ${suite}, 'Case ' || n, '{}', case when n % 4 = 0 then '"no"'::jsonb else '"yes"' end
-      from generate_series(1, ${cases}::integer) as n`,
-  );
   const runs = 3;
-  for (let n = 0; n < runs; n++) await as((tx) => tx`select public.run_eval_suite(${suite})`);
+  await askSuite(cases, runs);
 
   // Some die with their lease, and are taken back by two who look after them at the same time.
   await Promise.all(Array.from({ length: WORKERS }, (_, n) => answer(`worker-${n}`)));
@@ -71,6 +55,62 @@ it('answers that come in at once from many workers, for several runs, are all co
   expect(passed).toBe(counted);
   expect([...(await sql`select * from private.recount()`)]).toEqual([]);
 });
+
+it('a case is deleted while answers come in, and neither waits for the other for ever', async () => {
+  const suite = await askSuite(2, 1);
+  const [kept, deleted] = await sql<{ id: string; execution: string }[]>`
+    select e.test_case_id as id, e.execution_id as execution
+    from public.eval_results as e
+      join public.eval_runs as r on r.id = e.run_id
+    where r.suite_id = ${suite} order by e.id`;
+  await sql`select private.claim_execution('worker') from generate_series(1, 2)`;
+  const answerIn = (tx: postgres.Sql, { execution }: { execution: string }) => tx`
+    select private.complete_execution(q.execution_id, q.fencing_token, '{"text": "yes"}')
+    from private.execution_queue as q where q.execution_id = ${execution}`;
+
+  let deletion: Promise<unknown> | undefined;
+  await sql.begin(async (tx) => {
+    await answerIn(tx as unknown as postgres.Sql, kept!);
+    deletion = as((other) => other`delete from public.eval_test_cases where id = ${deleted!.id}`);
+    await vi.waitFor(async () => {
+      const blocked = await sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      expect(blocked).toHaveLength(1);
+    });
+    await answerIn(tx as unknown as postgres.Sql, deleted!);
+  });
+  await deletion;
+
+  const results = await sql`
+    select status, test_case_id from public.eval_results
+    where execution_id in (${kept!.execution}, ${deleted!.execution}) order by id`;
+  expect([...results]).toEqual([
+    { status: 'passed', test_case_id: kept!.id },
+    { status: 'passed', test_case_id: null },
+  ]);
+});
+
+/** A suite, of which every fourth case expects "no" and the others "yes", that is run so many times. */
+async function askSuite(cases: number, runs: number): Promise<string> {
+  const [{ agent }] = await as(
+    (tx) => tx<[{ agent: string }]>`
+      insert into public.agents (organization_id, name, user_prompt_template)
+      values (${organization}, 'Examined', 'x') returning id as agent`,
+  );
+  const [{ suite }] = await as(
+    (tx) => tx<[{ suite: string }]>`
+      insert into public.eval_suites (organization_id, agent_id, name)
+      values (${organization}, ${agent}, 'Many') returning id as suite`,
+  );
+  await as(
+    (tx) => tx`
+      insert into public.eval_test_cases (suite_id, name, input, expected_output)
+      select ${suite}, 'Case ' || n, '{}', case when n % 4 = 0 then '"no"'::jsonb else '"yes"' end
+      from generate_series(1, ${cases}::integer) as n`,
+  );
+  for (let n = 0; n < runs; n++) await as((tx) => tx`select public.run_eval_suite(${suite})`);
+  return suite;
+}
 
 /** Answers "yes" to three cases. */
 async function answer(worker: string): Promise<void> {

@@ -1,6 +1,6 @@
 -- Running a suite: what it asks, what it counts, how answers are scored, and what a version waits for.
 begin;
-select plan(51);
+select plan(56);
 
 create temporary table ids as
 select tests.create_user('owner') as owner, tests.create_user('member') as member,
@@ -195,6 +195,11 @@ select is(
 select results_eq(
   'select status, failed_tests, average_score, is_passed from public.eval_runs, ids where id = run',
   $$values ('failed', 3, null::numeric, false)$$, 'a run without one score has failed');
+create function pg_temp.collide() returns trigger language plpgsql as $$
+begin
+  raise deadlock_detected;
+end
+$$;
 
 select tests.sign_in(owner) from ids;
 update ids set run = (public.run_eval_suite(suite)).id;
@@ -205,6 +210,10 @@ select is(
   (select private.record_eval_result(j.result_id, '[{"criterion": 0, "score": 100}]') from private.claim_eval_judgments() as j),
   'error', 'a judge that scores something else has not judged');
 select pg_temp.answer('Hi', '{"text": "hello"}');
+create trigger _100_collide before update on public.eval_results for each row execute function pg_temp.collide();
+select throws_ok(
+  $$select pg_temp.answer('Count', '{"text": "one two"}')$$, '40P01', null, 'an answer that met a deadlock is not lost: it comes again');
+drop trigger _100_collide on public.eval_results;
 select pg_temp.answer('Count', '{"text": "one two"}');
 update public.eval_results set status = 'judging', score = null from ids where run_id = run and status = 'passed';
 insert into private.eval_judgments (result_id, attempts)
