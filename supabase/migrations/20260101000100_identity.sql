@@ -39,6 +39,26 @@ comment on function private.request_api_key() is
   'The API key of this request as {"id", "organization_id", "scopes"}; null when it carries none.';
 grant execute on function private.request_api_key() to anon, authenticated, service_role;
 
+create function private.client_ip() returns inet
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_headers jsonb := nullif(current_setting('request.headers', true), '');
+  v_address text := trim(case
+    -- The gateway writes it anew.
+    when current_setting('agentry.gateway_counts', true) = 'on' then v_headers ->> 'x-forwarded-for'
+    -- Elsewhere clients may begin it with what they like: only what the last proxy added is true.
+    else coalesce(
+      v_headers ->> 'cf-connecting-ip', split_part(v_headers ->> 'x-forwarded-for', ',', -1))
+  end);
+begin
+  return case when pg_input_is_valid(v_address, 'inet') then v_address::inet end;
+end
+$$;
+comment on function private.client_ip() is
+  'The address that this request came from; null when nobody says.';
+
 create function private.my_organization_ids(minimum public.org_role) returns setof uuid
 language plpgsql stable security definer
 set search_path = ''

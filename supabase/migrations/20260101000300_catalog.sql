@@ -1073,9 +1073,7 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
-  v_address text := trim(split_part(
-    nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-forwarded-for', ',', 1));
-  v_ip inet := case when pg_input_is_valid(v_address, 'inet') then v_address::inet end;
+  v_ip inet := private.client_ip();
 begin
   perform private.require_scope('catalog:write');
   if event_type is null or event_type not in ('view', 'share') then

@@ -280,7 +280,6 @@ set search_path = ''
 as $$
 declare
   v_headers jsonb := nullif(current_setting('request.headers', true), '');
-  v_address text := trim(split_part(v_headers ->> 'x-forwarded-for', ',', 1));
   v_id uuid;
 begin
   insert into public.audit_logs
@@ -289,8 +288,8 @@ begin
   values (
     audit.organization_id, auth.uid(), audit.action, audit.resource_type, audit.resource_id,
     audit.old_values, audit.new_values,
-    case when pg_input_is_valid(v_address, 'inet') then v_address::inet end,
-    left(v_headers ->> 'user-agent', 500), left(v_headers ->> 'x-request-id', 200))
+    private.client_ip(), left(v_headers ->> 'user-agent', 500),
+    left(v_headers ->> 'x-request-id', 200))
   returning id into v_id;
   insert into private.audit_unsealed (audit_log_id, organization_id) values (v_id, audit.organization_id);
 end

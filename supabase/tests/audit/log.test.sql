@@ -10,7 +10,7 @@ select tests.add_member(org, member, 'member') from ids;
 select private.seal_audit_logs();
 
 select set_config('request.headers',
-  '{"x-forwarded-for": "203.0.113.7, 10.0.0.1", "user-agent": "curl/8", "x-request-id": "req-1"}', true);
+  '{"x-forwarded-for": "10.0.0.1, 203.0.113.7", "user-agent": "curl/8", "x-request-id": "req-1"}', true);
 select tests.sign_in(member) from ids;
 insert into public.agents (organization_id, name, system_prompt)
 select org, 'Writer', repeat('a', 5000) from ids;

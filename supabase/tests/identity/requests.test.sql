@@ -1,6 +1,6 @@
 -- private.before_request(): what PostgREST asks before each request.
 begin;
-select plan(44);
+select plan(50);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben;
@@ -152,6 +152,26 @@ select private.fold_api_requests();
 select is((select calls from private.api_call_counts join acme on organization_id = acme.id), 3::bigint,
   'past minutes are folded into the usage of the organization');
 select is((select count(*) from private.api_request_counts), 0::bigint, 'and are gone');
+
+-- Addresses
+create function pg_temp.address(headers text, gateway text default '') returns text
+language plpgsql
+as $$
+begin
+  perform set_config('request.headers', address.headers, true);
+  perform set_config('agentry.gateway_counts', address.gateway, true);
+  return host(private.client_ip());
+end
+$$;
+select is(pg_temp.address('{"x-forwarded-for": "10.0.0.1, 203.0.113.7"}'), '203.0.113.7',
+  'of a forwarded address, what the last proxy said is believed, not what the client began with');
+select is(pg_temp.address('{"x-forwarded-for": "203.0.113.7", "cf-connecting-ip": "2001:db8::1"}'), '2001:db8::1',
+  'before it, what the platform''s own edge said');
+select is(pg_temp.address('{"x-forwarded-for": "203.0.113.7", "cf-connecting-ip": "2001:db8::1"}', 'on'), '203.0.113.7',
+  'behind our own gateway only what that wrote');
+select is(pg_temp.address('{"x-forwarded-for": "unknown"}'), null, 'what is no address is none');
+select is(pg_temp.address('{}'), null, 'nor is nothing');
+select is(pg_temp.address(''), null, 'nor what is no request');
 
 -- Deactivation
 update public.profiles set is_active = false from people where id = ada;
