@@ -1319,6 +1319,8 @@ create table public.marketplace_installs (
   installed_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   uninstalled_at timestamptz,
+  -- Whether it counts for the listing, decided by the trigger below when it begins.
+  is_counted boolean not null default true,
   foreign key (cloned_agent_id, organization_id)
     references public.agents (id, organization_id) on delete set null (cloned_agent_id)
 );
@@ -1343,6 +1345,24 @@ create index marketplace_installs_agent_version_id_idx
   where agent_version_id is not null;
 create index marketplace_installs_installed_by_id_idx on public.marketplace_installs (installed_by_id)
   where installed_by_id is not null;
+
+create function private.tg_marketplace_installs__begin() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  new.is_counted := not exists (
+    select
+    from public.marketplace_listings as l
+    where l.id = new.listing_id
+      and private.is_member_of_publisher(new.installed_by_id, l.agent_id));
+  return new;
+end
+$$;
+comment on function private.tg_marketplace_installs__begin() is
+  'Before insert: what the publisher''s own people install, in whichever organization, does not count.';
+create trigger _050_begin before insert on public.marketplace_installs
+  for each row execute function private.tg_marketplace_installs__begin();
 
 create function private.tg_marketplace_installs__final() returns trigger
 language plpgsql
@@ -1374,9 +1394,10 @@ declare
   v_agent_id uuid := (
     select l.agent_id from public.marketplace_listings as l
     where l.id = case tg_op when 'INSERT' then new.listing_id else old.listing_id end);
+  v_is_counted boolean := case tg_op when 'INSERT' then new.is_counted else old.is_counted end;
 begin
   -- A listing that is gone took its agent's counters along.
-  if v_agent_id is not null then
+  if v_agent_id is not null and v_is_counted then
     perform private.add_agent_delta(
       v_agent_id, 'install_count', case tg_op when 'INSERT' then 1 else -1 end);
   end if;
@@ -1417,6 +1438,8 @@ create policy marketplace_installs_select_scope on public.marketplace_installs a
 
 comment on table public.marketplace_installs is
   E'What an organization installed.\nThe copy is an agent of its own, which it may configure; update_install() moves it to the live version. Members read; admins install.';
+comment on column public.marketplace_installs.is_counted is
+  'Whether it counts for the listing: what members of its publisher install does not.';
 comment on column public.marketplace_installs.cloned_agent_id is 'The organization''s own copy.';
 comment on column public.marketplace_installs.agent_version_id is
   'The publisher''s version that the copy was made of last.';
@@ -2121,7 +2144,7 @@ as $$
     select l.agent_id, 'install_count', count(*)
     from public.marketplace_installs as i
       join public.marketplace_listings as l on l.id = i.listing_id
-    where i.uninstalled_at is null
+    where i.uninstalled_at is null and i.is_counted
     group by l.agent_id
     union all
     select f.agent_id, 'favorite_count', count(*)

@@ -898,6 +898,10 @@ export interface MarketplaceInstalls {
   id: Generated<string>;
   installed_at: Generated<Timestamp>;
   installed_by_id: string | null;
+  /**
+   * Whether it counts for the listing: what members of its publisher install does not.
+   */
+  is_counted: Generated<boolean>;
   listing_id: string | null;
   organization_id: string;
   uninstalled_at: Timestamp | null;

@@ -1981,6 +1981,7 @@ export type Database = {
           id: string
           installed_at: string
           installed_by_id: string | null
+          is_counted: boolean
           listing_id: string | null
           organization_id: string
           uninstalled_at: string | null
@@ -1992,6 +1993,7 @@ export type Database = {
           id?: string
           installed_at?: string
           installed_by_id?: string | null
+          is_counted?: boolean
           listing_id?: string | null
           organization_id: string
           uninstalled_at?: string | null
@@ -2003,6 +2005,7 @@ export type Database = {
           id?: string
           installed_at?: string
           installed_by_id?: string | null
+          is_counted?: boolean
           listing_id?: string | null
           organization_id?: string
           uninstalled_at?: string | null
@@ -4212,6 +4215,7 @@ export type Database = {
           id: string
           installed_at: string
           installed_by_id: string | null
+          is_counted: boolean
           listing_id: string | null
           organization_id: string
           uninstalled_at: string | null
@@ -5130,6 +5134,7 @@ export type Database = {
           id: string
           installed_at: string
           installed_by_id: string | null
+          is_counted: boolean
           listing_id: string | null
           organization_id: string
           uninstalled_at: string | null
@@ -5150,6 +5155,7 @@ export type Database = {
           id: string
           installed_at: string
           installed_by_id: string | null
+          is_counted: boolean
           listing_id: string | null
           organization_id: string
           uninstalled_at: string | null

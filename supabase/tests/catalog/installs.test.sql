@@ -1,6 +1,6 @@
 -- Installing: a copy of one's own, what it costs, what stays one's own, and whose runs count.
 begin;
-select plan(49);
+select plan(52);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ines') as ines, tests.create_user('mia') as mia,
@@ -188,6 +188,16 @@ select is(tests.code_of('update public.agents as a set status = ''active'' from 
 select is(tests.code_of('select public.update_install(id) from install'), 'install_ended', 'and not updated');
 select results_eq('select install_count from public.marketplace_listings as l, public.stats(l) as s, offers where l.id = free',
   'values (0::bigint)', 'it counts no more');
+select tests.sign_in(ada) from people;
+create temporary table second as select id from public.create_organization('Ada''s second');
+select lives_ok('select public.install_listing(free, second.id) from offers, second',
+  'who makes an agent installs it elsewhere');
+select results_eq('select install_count from public.marketplace_listings as l, public.stats(l) as s, offers where l.id = free',
+  'values (0::bigint)', 'which does not count');
+select public.uninstall_listing(i.id) from public.marketplace_installs as i, second where i.organization_id = second.id;
+select tests.sign_out();
+select is_empty('select * from private.recount()', 'nor when it ends');
+select tests.sign_in(ines) from people;
 create temporary table again as select i.* from offers, shop, public.install_listing(free, buyer) as i;
 select public.delete_agent(cloned_agent_id) from again;
 select isnt((select i.uninstalled_at from public.marketplace_installs as i, again where i.id = again.id), null,
@@ -196,7 +206,7 @@ select tests.sign_out();
 select is(tests.code_of('update public.marketplace_installs set uninstalled_at = null'), 'install_ended',
   'no hand brings an ended install back');
 delete from public.agents as a using original where a.id = original.agent_id;
-select is((select count(*) from public.marketplace_installs where listing_id is null), 2::bigint,
+select is((select count(*) from public.marketplace_installs where listing_id is null), 3::bigint,
   'installs outlive what the publisher purged');
 
 select * from finish();
