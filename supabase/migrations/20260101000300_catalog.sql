@@ -2883,13 +2883,18 @@ declare
   v_meant tsquery;
   v_corrected tsquery;
 begin
-  if private.finds_listing(v_query) then
+  -- Whoever writes operators means what they wrote; as words, "-not" would be asked for.
+  if listing_query.query ~* '"|\mor\M|(^|\s)-' or private.finds_listing(v_query) then
     return v_query;
   end if;
   -- Nothing is spelled like this: each word may be itself, or one of the three that look most like it.
   for v_word in
-    select * from unnest(tsvector_to_array(
-      to_tsvector('private.listing_words', left(listing_query.query, 200)))) limit 10
+    select w.word
+    from unnest(tsvector_to_array(
+      to_tsvector('private.listing_words', left(listing_query.query, 200)))) as w (word)
+    -- Stop words are no words to be found by.
+    where to_tsvector('private.listing_text', w.word) <> ''
+    limit 10
   loop
     v_meant := plainto_tsquery('private.listing_words', v_word);
     for v_similar in
@@ -2910,7 +2915,7 @@ begin
 end
 $$;
 comment on function private.listing_query(text) is
-  'The words of a search, corrected by the catalog''s own when no live listing has them.';
+  'The words of a search, corrected by the catalog''s own when no live listing has them and they stand without operators.';
 
 create type public.listing_result as (
   listing_id uuid,
@@ -3133,7 +3138,7 @@ as $$
 $$;
 comment on function public.search_listings(
   text, text, uuid, text[], text[], numeric, numeric, boolean, text, text, integer) is
-  E'Finds listings.\nquery takes words, "a phrase", or, -not, and forgives misspelling; snippet marks what matched by ** around it. tags: all of them. pricing: any of free, one_time, subscription, usage_based. verified: reviewed by somebody who installed it. sort: relevance, rating, newest, installs, trending. For the next page pass the last row''s cursor as after, with the same query and sort. Errors: sort_unknown, page_size_invalid, bad_cursor.';
+  E'Finds listings.\nquery takes words, "a phrase", or, -not, and forgives misspelling where there are words alone; snippet marks what matched by ** around it. tags: all of them. pricing: any of free, one_time, subscription, usage_based. verified: reviewed by somebody who installed it. sort: relevance, rating, newest, installs, trending. For the next page pass the last row''s cursor as after, with the same query and sort. Errors: sort_unknown, page_size_invalid, bad_cursor.';
 grant execute on function public.search_listings(
   text, text, uuid, text[], text[], numeric, numeric, boolean, text, text, integer)
   to anon, authenticated;

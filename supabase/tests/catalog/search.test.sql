@@ -1,6 +1,6 @@
 -- Searching: what is found, in which order, page by page, and how many of each kind there are.
 begin;
-select plan(44);
+select plan(47);
 
 create temporary table people as select tests.create_user('ada') as ada;
 create temporary table shop as select tests.create_organization(ada, 'Maker') as maker from people;
@@ -45,6 +45,9 @@ select is(pg_temp.found('summary -contract'), '{Meeting minutes}', 'words are ex
 select is(cardinality(pg_temp.found('invoice or minutes')), 2, 'or alternatives');
 select is(pg_temp.found('invocie'), '{Invoice reader}', 'letters that change places are forgiven');
 select is(pg_temp.found('contrct sumary'), '{Contract summary}', 'in every word');
+select is(pg_temp.found('contrct -sumary'), '{}', 'but not beside operators: what is excluded is not asked for');
+select is(pg_temp.found('zzzz or contrct'), '{}', 'nor are alternatives made one');
+select is(pg_temp.found('the contrct of sumary'), '{Contract summary}', 'and words that say nothing need not be there');
 select is(pg_temp.found('zzzzqqqq'), '{}', 'what resembles nothing finds nothing');
 select is(pg_temp.found('!!!'), '{}', 'nor do signs');
 select is(cardinality(pg_temp.found('   ')), 4, 'blanks are no words');
