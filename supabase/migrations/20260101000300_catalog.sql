@@ -1721,9 +1721,10 @@ create policy agent_reviews_update_own on public.agent_reviews
   for update to authenticated
   using (user_id = (select auth.uid()) or (select private.is_superuser()))
   with check (user_id = (select auth.uid()) or (select private.is_superuser()));
+-- What was hidden stays, or its author would write it anew, for everybody to see.
 create policy agent_reviews_delete_own on public.agent_reviews
   for delete to authenticated
-  using (user_id = (select auth.uid()));
+  using (user_id = (select auth.uid()) and not is_hidden);
 create policy agent_reviews_select_scope on public.agent_reviews as restrictive
   for select to authenticated
   using ((select private.has_scope('catalog:read')));
@@ -1743,7 +1744,8 @@ comment on column public.agent_reviews.organization_id is
   'The reviewer''s; left out, the one that has the agent installed, or the personal one.';
 comment on column public.agent_reviews.is_verified_install is
   'Whether the reviewer''s organization ever installed the agent.';
-comment on column public.agent_reviews.is_hidden is 'By a moderator; hidden reviews do not count.';
+comment on column public.agent_reviews.is_hidden is
+  'By a moderator; hidden reviews do not count, and their authors do not delete them.';
 comment on column public.agent_reviews.author_reply is 'The publisher''s answer.';
 
 create function private.reply_to_review(review_id uuid, reply text) returns public.agent_reviews

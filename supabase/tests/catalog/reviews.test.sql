@@ -1,6 +1,6 @@
 -- Reviews: by whom, of what, how they count, and who answers or hides them.
 begin;
-select plan(40);
+select plan(41);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ines') as ines, tests.create_user('rob') as rob,
@@ -85,6 +85,9 @@ select results_eq('table counts', 'values (1::bigint, 5::bigint, 1::bigint)', 'a
 select tests.sign_in(rob) from people;
 select is((select count(*) from public.agent_reviews), 2::bigint, 'its author still sees it');
 select is((select count(*) from public.notifications where kind = 'review.hidden'), 1::bigint, 'and was told');
+delete from public.agent_reviews;
+select is((select count(*) from public.agent_reviews, people where user_id = rob), 1::bigint,
+  'who would write it anew cannot delete it');
 update public.agent_reviews set rating = 2 from people where user_id = rob;
 select tests.sign_out();
 select results_eq('table counts', 'values (1::bigint, 5::bigint, 1::bigint)', 'what is hidden changes without counting');
