@@ -273,6 +273,27 @@ create trigger _400_set_updated_at
   on public.marketplace_listings
   for each row execute function private.tg_set_updated_at();
 
+create function private.tg_marketplace_listings__stay() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  -- It goes with its agent.
+  if not exists (select from public.agents as a where a.id = old.agent_id) then
+    return old;
+  end if;
+  raise sqlstate 'PT409' using
+    message = 'A listing that was live stays as long as its agent.',
+    detail = 'listing_was_live',
+    hint = 'Suspend it, or take it off the shelf by setting its status to draft.';
+end
+$$;
+comment on function private.tg_marketplace_listings__stay() is
+  'Before delete of one that was live, for every role: refused. Installs, purchases and what they count hang on it.';
+create trigger _450_stay before delete on public.marketplace_listings
+  for each row when (old.live_revision_id is not null)
+  execute function private.tg_marketplace_listings__stay();
+
 -- NOTE: texts and price change by approval alone; deletion is for drafts that were never listed.
 grant select, delete on public.marketplace_listings to authenticated;
 grant select on public.marketplace_listings to anon;

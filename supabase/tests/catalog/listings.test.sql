@@ -1,6 +1,6 @@
 -- Listings: from a draft to the catalog, who decides on the way, and what follows from it.
 begin;
-select plan(59);
+select plan(60);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('vera') as vera,
@@ -188,6 +188,8 @@ select public.delete_organization(id) from acme;
 select tests.sign_in_as_anon();
 select is((select count(*) from public.marketplace_listings), 0::bigint, 'as it does with the organization');
 select tests.sign_out();
+select is(tests.code_of('delete from public.marketplace_listings'), 'listing_was_live',
+  'no hand deletes what was live');
 delete from public.agents where id = '00000000-0000-7000-8000-00000000000a';
 select is((select count(*) from public.listing_revisions), 0::bigint, 'a purge takes all of it');
 
