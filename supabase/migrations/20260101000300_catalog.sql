@@ -388,6 +388,11 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
+  -- In order, as everybody who changes several.
+  perform from public.marketplace_listings as l
+  where l.organization_id = new.id
+  order by l.id
+  for no key update;
   update public.marketplace_listings as l
   set is_live = l.is_live
   where l.organization_id = new.id;
@@ -405,6 +410,10 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
+  perform from public.marketplace_listings as l
+  where l.industry_id = new.id
+  order by l.id
+  for no key update;
   update public.marketplace_listings as l
   set industry_id = l.industry_id
   where l.industry_id = new.id;
@@ -475,18 +484,29 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
+  with moved as (
+    select l.id, r.*
+    from changed as c
+      cross join lateral (values (
+        private.rating_sort(c.rating_sum, c.rating_count),
+        round(c.rating_sum::numeric / nullif(c.rating_count, 0), 2),
+        c.verified_rating_count > 0,
+        c.install_count)
+      ) as r (rating_sort, average_rating, is_verified, install_sort)
+      join public.marketplace_listings as l on l.agent_id = c.agent_id
+    where (l.rating_sort, l.average_rating, l.is_verified, l.install_sort)
+      is distinct from (r.rating_sort, r.average_rating, r.is_verified, r.install_sort)
+    -- Locked in order, as by everybody who changes several.
+    order by l.id
+    for no key update of l
+  )
   update public.marketplace_listings as l
-  set rating_sort = private.rating_sort(c.rating_sum, c.rating_count),
-    average_rating = round(c.rating_sum::numeric / nullif(c.rating_count, 0), 2),
-    is_verified = c.verified_rating_count > 0,
-    install_sort = c.install_count
-  from changed as c
-  where l.agent_id = c.agent_id
-    and (l.rating_sort, l.average_rating, l.is_verified, l.install_sort) is distinct from (
-      private.rating_sort(c.rating_sum, c.rating_count),
-      round(c.rating_sum::numeric / nullif(c.rating_count, 0), 2),
-      c.verified_rating_count > 0,
-      c.install_count);
+  set rating_sort = m.rating_sort,
+    average_rating = m.average_rating,
+    is_verified = m.is_verified,
+    install_sort = m.install_sort
+  from moved as m
+  where l.id = m.id;
   return null;
 end
 $$;
@@ -1170,6 +1190,9 @@ begin
       -- A twentieth is no news; writing a row changes all of its indexes.
       and abs(l.trending_score - coalesce(s.score, 0))
         > 0.05 * greatest(l.trending_score, coalesce(s.score, 0))
+    -- Locked in order, as by everybody who changes several.
+    order by l.id
+    for no key update of l
   )
   update public.marketplace_listings as l
   set trending_score = c.score

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createDatabase } from '../support/stack.ts';
 
 /**
@@ -177,6 +177,47 @@ it('one of eight who install at once does', async () => {
   );
   expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(1);
   expect(outcomes.filter((outcome) => outcome === 'already_installed')).toHaveLength(7);
+});
+
+it.each([
+  [
+    'a deletion of their organization',
+    `update public.organizations set deleted_at = now()
+    where id in (select organization_id from public.marketplace_listings where id = any ($1))`,
+  ],
+  [
+    'a new name of their industry',
+    `update public.industries set name = name || '.'
+    where name like 'Legal%'`,
+  ],
+  ['folding their counters', 'select private.fold_agent_counters()'],
+  ['refreshing their trends', 'select private.refresh_trending()'],
+])('listings are locked in order by %s', async (_, change) => {
+  const [low, high] = [...world.listings].sort();
+  // The lower one is written last, so that a plain update would come to it last.
+  for (const id of [high!, low!]) {
+    await sql`
+      update public.marketplace_listings
+      set industry_id = (select i.id from public.industries as i where i.name like 'Legal%')
+      where id = ${id}`;
+  }
+  await sql`
+    select private.add_agent_delta(a, 'install_count', 1),
+      private.log_agent_event(a, 'share', ${world.people[0]!})
+    from unnest(${world.agents}::uuid[]) as a`;
+
+  let changed: Promise<unknown> | undefined;
+  await sql.begin(async (tx) => {
+    await tx`select from public.marketplace_listings where id = ${low!} for update`;
+    changed = sql.unsafe(change, change.includes('$1') ? [world.listings] : []).execute();
+    await vi.waitFor(async () => {
+      const blocked = await sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      expect(blocked).toHaveLength(1);
+    }, 10_000);
+    await tx`select from public.marketplace_listings where id = ${high!} for update nowait`;
+  });
+  await changed;
 });
 
 /** A listing as it must be: what each step does to it, or the code that refuses the step. */
