@@ -76,7 +76,7 @@ it('a case is deleted while answers come in, and neither waits for the other for
       const blocked = await sql`select from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`;
       expect(blocked).toHaveLength(1);
-    });
+    }, 10_000);
     await answerIn(tx as unknown as postgres.Sql, deleted!);
   });
   await deletion;
