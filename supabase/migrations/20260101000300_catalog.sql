@@ -124,6 +124,10 @@ create table public.marketplace_listings (
   review_notes text
     constraint notes_are_for_suspended_listings check (
       review_notes is null or status = 'suspended'),
+  suspended_from text
+    constraint what_is_suspended_goes_back_to_where_it_was check (
+      (suspended_from is not null) = (status = 'suspended')
+      and suspended_from in ('draft', 'listed')),
   search tsvector not null default '',
   -- What the agent's counters say, as folded last: for sorting and filtering. Counts to show are in
   -- agent_stats.
@@ -219,6 +223,15 @@ begin
         else 'Have it reinstated first.'
       end;
   end if;
+  -- Reinstated, it stands where it stood: what its publisher took off the shelf stays off.
+  if tg_op = 'UPDATE' and old.status = 'suspended' and new.status = 'listed' then
+    new.status := old.suspended_from;
+  end if;
+  new.suspended_from := case
+    when new.status <> 'suspended' then null
+    when old.status = 'suspended' then old.suspended_from
+    else old.status
+  end;
   if new.status <> 'suspended' then
     new.review_notes := null;
   end if;
@@ -235,7 +248,7 @@ begin
 end
 $$;
 comment on function private.tg_marketplace_listings__state() is
-  'Before insert or update: statuses follow each other; dates, notes and is_live follow the status.';
+  'Before insert or update: statuses follow each other, and a reinstated listing gets the one from before; dates, notes and is_live follow the status.';
 create trigger _200_state
   before insert or update of status, live_revision_id, is_featured, featured_at, is_live, review_notes
   on public.marketplace_listings
@@ -348,7 +361,7 @@ create policy marketplace_listings_delete_scope on public.marketplace_listings a
   using ((select private.has_scope('catalog:write')));
 
 comment on table public.marketplace_listings is
-  E'The catalog.\nAnyone reads what is live; members of the publisher its drafts too. Find with search_listings(). Insert one for an agent, write a listing_revision, submit_listing(): once that is approved, it is listed. Admins take it off the shelf by setting status to draft, and put it back by listed.';
+  E'The catalog.\nAnyone reads what is live; members of the publisher its drafts too. Find with search_listings(). Insert one for an agent, write a listing_revision, submit_listing(): once the first is approved, it is listed. Admins take it off the shelf by setting status to draft, and put it back by listed.';
 comment on column public.marketplace_listings.is_live is
   'Whether the world sees it: listed, and neither its agent nor its organization is deleted.';
 comment on column public.marketplace_listings.parameters is
@@ -357,6 +370,8 @@ comment on column public.marketplace_listings.tags is 'The agent''s tags, as age
 comment on column public.marketplace_listings.price_usd is
   'In US dollars: once, a month, or a run, as pricing_model says; null when free.';
 comment on column public.marketplace_listings.review_notes is 'Why it is suspended.';
+comment on column public.marketplace_listings.suspended_from is
+  'While it is suspended: the status that it gets back.';
 comment on column public.marketplace_listings.rating_sort is
   'The mean rating with five ratings of 3.5 added, so that one enthusiast does not beat a hundred.';
 comment on column public.marketplace_listings.average_rating is
@@ -826,7 +841,8 @@ begin
     when 'approved' then
       update public.marketplace_listings as l
       set live_revision_id = new.id,
-        status = case l.status when 'draft' then 'listed' else l.status end,
+        -- One that was live already keeps its place, on the shelf or off it.
+        status = case when l.live_revision_id is null then 'listed' else l.status end,
         title = new.title,
         short_description = new.short_description,
         long_description = new.long_description,
@@ -856,7 +872,7 @@ begin
 end
 $$;
 comment on function private.tg_listing_revisions__decide() is
-  'After a new status: moderators hear of what is submitted, the publisher of what was decided; what is approved goes live.';
+  'After a new status: moderators hear of what is submitted, the publisher of what was decided; what is approved goes live, and the first of a listing lists it.';
 create trigger _500_decide after update of status on public.listing_revisions
   for each row when (old.status <> new.status)
   execute function private.tg_listing_revisions__decide();
@@ -2454,7 +2470,7 @@ as $$
   select private.review_listing(revision_id, approve, notes)
 $$;
 comment on function public.review_listing(uuid, boolean, text) is
-  E'Approves or rejects a revision that waits for review.\nModerators. Approved, it is live at once; the publisher gets the notes either way. Errors: moderators_only, revision_not_found, listing_state_conflict.';
+  E'Approves or rejects a revision that waits for review.\nModerators. Approved, it is live at once, unless its publisher took the listing off the shelf; the publisher gets the notes either way. Errors: moderators_only, revision_not_found, listing_state_conflict.';
 grant execute on function public.review_listing(uuid, boolean, text) to authenticated;
 
 create function private.moderate_listing(listing_id uuid, status text, notes text)
@@ -2527,7 +2543,7 @@ as $$
   select private.reinstate_listing(listing_id)
 $$;
 comment on function public.reinstate_listing(uuid) is
-  E'Lists a suspended listing again, with what was approved last.\nModerators. Errors: moderators_only, listing_not_found, listing_state_conflict.';
+  E'Ends the suspension of a listing: it is listed again, with what was approved last.\nModerators. One that its publisher had taken off the shelf stays off it. Errors: moderators_only, listing_not_found, listing_state_conflict.';
 grant execute on function public.reinstate_listing(uuid) to authenticated;
 
 -- ---------------------------------------------------------------------------------------------------

@@ -223,6 +223,7 @@ it.each([
 /** A listing as it must be: what each step does to it, or the code that refuses the step. */
 class Model {
   listing: 'draft' | 'listed' | 'suspended' = 'listed';
+  suspendedFrom: 'draft' | 'listed' = 'listed';
   open: 'none' | 'draft' | 'pending_review' | 'rejected' | 'withdrawn' = 'none';
   title = 'Writer';
   openTitle = '';
@@ -261,7 +262,6 @@ class Model {
         if (this.open !== 'pending_review') return 'nothing waits';
         this.open = 'none';
         this.title = this.openTitle;
-        if (this.listing === 'draft') this.listing = 'listed';
         return 'done';
       case 'reject':
         if (this.open !== 'pending_review') return 'nothing waits';
@@ -269,11 +269,12 @@ class Model {
         return 'done';
       case 'suspend':
         if (this.listing === 'suspended') return 'listing_state_conflict';
+        this.suspendedFrom = this.listing;
         this.listing = 'suspended';
         return 'done';
       case 'reinstate':
         if (this.listing !== 'suspended') return 'listing_state_conflict';
-        this.listing = 'listed';
+        this.listing = this.suspendedFrom;
         return 'done';
       case 'shelve':
       case 'unshelve':

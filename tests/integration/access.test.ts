@@ -81,5 +81,5 @@ const VOCABULARY = new Set([
   ...['target_type', 'trigger_source', 'step_type', 'tool_status', 'resource_type', 'memory_type'],
   ...['agents.model', 'agent_versions.model', 'teams.leader_model', 'agent_events.event_type'],
   ...['execution_artifacts.type', 'execution_events.kind', 'webhooks.events'],
-  ...['marketplace_listings.review_notes'],
+  ...['marketplace_listings.review_notes', 'marketplace_listings.suspended_from'],
 ]);

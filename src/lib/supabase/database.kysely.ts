@@ -161,7 +161,7 @@ export interface AgentReviews {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
   /**
-   * By a moderator; hidden reviews do not count.
+   * By a moderator; hidden reviews do not count, and their authors do not delete them.
    */
   is_hidden: Generated<boolean>;
   /**
@@ -552,7 +552,7 @@ export interface EvalSuites {
   description: string | null;
   id: Generated<string>;
   /**
-   * The agent's draft must pass it before it is published. Only the agent's creator and admins set it.
+   * The agent's draft must pass it before it is published. Only the agent's creator and admins set it, and while it is set, only they change the cases and the minimum_pass_rate.
    */
   is_required: Generated<boolean>;
   name: string;
@@ -956,6 +956,10 @@ export interface MarketplaceListings {
   search: Generated<string>;
   short_description: string | null;
   status: Generated<string>;
+  /**
+   * While it is suspended: the status that it gets back.
+   */
+  suspended_from: string | null;
   /**
    * The agent's tags, as agent_tags has them.
    */
@@ -1568,7 +1572,7 @@ export interface Schedules {
    */
   overlap: Generated<ScheduleOverlap>;
   /**
-   * The anchor that intervals count from, and the instant of once; nothing runs before it.
+   * The anchor that intervals count from, and the instant of once, in whole seconds; nothing runs before it.
    */
   starts_at: Generated<Timestamp>;
   team_id: string | null;

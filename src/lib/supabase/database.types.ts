@@ -2078,6 +2078,7 @@ export type Database = {
           search: unknown
           short_description: string | null
           status: string
+          suspended_from: string | null
           tags: string[]
           title: string | null
           trending_score: number
@@ -2125,6 +2126,7 @@ export type Database = {
           search?: unknown
           short_description?: string | null
           status?: string
+          suspended_from?: string | null
           tags?: string[]
           title?: string | null
           trending_score?: number
@@ -2158,6 +2160,7 @@ export type Database = {
           search?: unknown
           short_description?: string | null
           status?: string
+          suspended_from?: string | null
           tags?: string[]
           title?: string | null
           trending_score?: number
@@ -4437,6 +4440,7 @@ export type Database = {
           search: unknown
           short_description: string | null
           status: string
+          suspended_from: string | null
           tags: string[]
           title: string | null
           trending_score: number
@@ -5082,6 +5086,7 @@ export type Database = {
           search: unknown
           short_description: string | null
           status: string
+          suspended_from: string | null
           tags: string[]
           title: string | null
           trending_score: number

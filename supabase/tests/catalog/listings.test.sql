@@ -1,6 +1,6 @@
 -- Listings: from a draft to the catalog, who decides on the way, and what follows from it.
 begin;
-select plan(60);
+select plan(63);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('ben') as ben, tests.create_user('vera') as vera,
@@ -175,6 +175,20 @@ select results_eq($$select l.review_notes, n.payload ->> 'notes' from public.mar
 select tests.sign_in(mo) from people;
 select results_eq('select r.status, r.review_notes from listing, public.reinstate_listing(id) as r', $$values ('listed', null)$$,
   'a reinstated listing is back');
+select tests.sign_in(ada) from people;
+update public.marketplace_listings set status = 'draft';
+insert into public.listing_revisions (listing_id, title, short_description, long_description, category)
+select id, 'Postcard writer', 'Short.', 'Long.', 'Writing' from listing;
+select public.submit_listing(id) from listing;
+select tests.sign_in(mo) from people;
+select public.review_listing(id, true) from public.listing_revisions where status = 'pending_review';
+select results_eq('select status, title from public.marketplace_listings', $$values ('draft', 'Postcard writer')$$,
+  'what its publisher took off the shelf stays off when a revision is approved');
+select public.suspend_listing(id, 'Spam.') from listing;
+select is((select suspended_from from public.marketplace_listings), 'draft', 'and when it is suspended');
+select is((public.reinstate_listing(id)).status, 'draft', 'and reinstated') from listing;
+select tests.sign_in(ada) from people;
+update public.marketplace_listings set status = 'listed';
 
 -- What its agent and organization bring about ---------------------------------------------------------
 select tests.sign_in(ada) from people;
