@@ -947,9 +947,9 @@ create table public.agent_events (
 ) partition by range (id);
 alter table public.agent_events enable row level security;
 
--- An agent's analytics, newest first.
+-- What private.agent_activity() counts.
 create index agent_events_agent_id_idx on public.agent_events (agent_id, id desc);
--- What is forgotten with an account.
+-- One's own, and what is forgotten with an account.
 create index agent_events_user_id_idx on public.agent_events (user_id) where user_id is not null;
 
 create function private.tg_agent_events__count() returns trigger
@@ -971,22 +971,51 @@ create trigger _100_count after insert on public.agent_events
 grant select on public.agent_events to authenticated;
 revoke insert, update, delete on public.agent_events from service_role;
 
-create policy agent_events_select_admin on public.agent_events
+-- Whom an agent pleases is not its publisher's business: see agent_activity.
+create policy agent_events_select_own on public.agent_events
   for select to authenticated
-  using (exists (
-    select 1 from public.agents as a
-    where a.id = agent_events.agent_id
-      and a.organization_id = any (array(select private.my_organization_ids('admin')))));
+  using (user_id = (select auth.uid()) or (select private.is_superuser()));
 create policy agent_events_select_scope on public.agent_events as restrictive
   for select to authenticated
-  using ((select private.has_scope('usage:read')));
+  using ((select private.has_scope('personal')));
 
 comment on table public.agent_events is
-  E'What others did with an agent: use, view, share, install, fork, favorite.\nAdmins of the agent''s organization read it; newest first is order=id.desc. Kept for 12 months. record_agent_event() adds views and shares, the rest follows what happens.';
+  E'What others did with an agent: use, view, share, install, fork, favorite.\nYou read what you did yourself, moderators all; the agent''s organization reads agent_activity. Kept for 12 months. record_agent_event() adds views and shares, the rest follows what happens. No API key.';
 comment on column public.agent_events.user_id is
   'Null: somebody who was not signed in, or whose account is gone.';
 comment on column public.agent_events.ip_address is
   'Without its last part: a network of 256 addresses, or a /48.';
+
+create function private.agent_activity(agent_id uuid)
+returns table (day date, event_type text, count bigint)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+  if private.has_scope('usage:read') and exists (
+    select from public.agents as a
+    where a.id = agent_activity.agent_id
+      and a.organization_id = any (array(select private.my_organization_ids('viewer')))
+  ) then
+    return query
+      select (e.created_at at time zone 'UTC')::date, e.event_type, count(*)
+      from public.agent_events as e
+      where e.agent_id = agent_activity.agent_id
+      group by 1, 2;
+  end if;
+end
+$$;
+comment on function private.agent_activity(uuid) is
+  'Behind public.agent_activity: goes past the policies of events, and leaves out who it was.';
+grant execute on function private.agent_activity(uuid) to authenticated;
+
+create view public.agent_activity with (security_invoker = true) as
+select a.id as agent_id, e.day, e.event_type, e.count
+from public.agents as a
+  cross join lateral private.agent_activity(a.id) as e;
+grant select on public.agent_activity to authenticated;
+comment on view public.agent_activity is
+  E'How often others used, viewed, shared, installed, forked or favored an agent, day by day (UTC).\nMembers of the agent''s organization who see the agent; ask for one by agent_id. Never by whom. With an API key it takes usage:read.';
 
 create function private.archive_agent_events(partition regclass) returns void
 language plpgsql

@@ -354,9 +354,9 @@ begin
       v_person, 'fact', v_secret, array[1, 0], v_secret, jsonb_build_object('note', v_secret));
   end loop;
   insert into public.agent_events (agent_id, event_type, user_id, metadata)
-  values (
-    access.agent(tenant, 'listed'), 'view', access.person(tenant, 'use'),
-    jsonb_build_object('note', v_secret));
+  select a.id, 'view', access.person(tenant, p.name), jsonb_build_object('note', v_secret)
+  from public.agents as a, (values ('use'), ('removed')) as p (name)
+  where a.organization_id = v_organization;
 
   -- Evaluation --------------------------------------------------------------------------------------
   for v_who, v_kind in

@@ -211,6 +211,7 @@ function keyScopes(caller: CallerName, scopes: string[]): string[] {
 /** Views, and the table of which they have a row for each row that the caller may see. */
 const VIEWS: Record<string, string> = {
   agent_access: 'agents',
+  agent_activity: 'agents',
   agent_stats: 'agents',
   execution_usage: 'executions',
 };
@@ -245,6 +246,7 @@ export function keyText(relation: Relation, row: Record<string, unknown>): strin
 /** Tables whose rows belong to the row above them and are seen with it. */
 const ABOVE: Record<string, [column: string, table: string]> = {
   agent_access: ['agent_id', 'agents'],
+  agent_activity: ['agent_id', 'agents'],
   agent_stats: ['agent_id', 'agents'],
   agent_parameters: ['agent_id', 'agents'],
   agent_variables: ['agent_id', 'agents'],
@@ -254,7 +256,6 @@ const ABOVE: Record<string, [column: string, table: string]> = {
   mcp_servers: ['agent_id', 'agents'],
   messages: ['conversation_id', 'conversations'],
   execution_usage: ['id', 'executions'],
-  agent_events: ['agent_id', 'agents'],
   collection_items: ['collection_id', 'collections'],
   eval_results: ['run_id', 'eval_runs'],
   eval_test_cases: ['suite_id', 'eval_suites'],

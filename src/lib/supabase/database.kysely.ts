@@ -66,6 +66,13 @@ export interface AgentAccess {
   organization_id: string | null;
 }
 
+export interface AgentActivity {
+  agent_id: string | null;
+  count: Int8 | null;
+  day: Timestamp | null;
+  event_type: string | null;
+}
+
 export interface AgentEvents {
   agent_id: string;
   created_at: Generated<Timestamp>;
@@ -1823,6 +1830,7 @@ export interface WorkflowVersions {
 
 export interface DB {
   agent_access: AgentAccess;
+  agent_activity: AgentActivity;
   agent_events: AgentEvents;
   agent_memories: AgentMemories;
   agent_parameters: AgentParameters;

@@ -176,6 +176,12 @@ export type Database = {
           {
             foreignKeyName: "agent_parameters_agent_id_fkey"
             columns: ["agent_id"]
+            referencedRelation: "agent_activity"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_parameters_agent_id_fkey"
+            columns: ["agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -237,6 +243,12 @@ export type Database = {
           {
             foreignKeyName: "agent_reviews_agent_id_fkey"
             columns: ["agent_id"]
+            referencedRelation: "agent_activity"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_reviews_agent_id_fkey"
+            columns: ["agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -286,6 +298,12 @@ export type Database = {
           {
             foreignKeyName: "agent_shares_agent_id_fkey"
             columns: ["agent_id"]
+            referencedRelation: "agent_activity"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_shares_agent_id_fkey"
+            columns: ["agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -323,6 +341,12 @@ export type Database = {
           {
             foreignKeyName: "agent_tags_agent_id_fkey"
             columns: ["agent_id"]
+            referencedRelation: "agent_activity"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_tags_agent_id_fkey"
+            columns: ["agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -349,6 +373,12 @@ export type Database = {
             foreignKeyName: "agent_tools_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_tools_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_activity"
             referencedColumns: ["agent_id"]
           },
           {
@@ -398,6 +428,12 @@ export type Database = {
             foreignKeyName: "agent_variables_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agent_variables_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_activity"
             referencedColumns: ["agent_id"]
           },
           {
@@ -652,6 +688,12 @@ export type Database = {
           {
             foreignKeyName: "agents_forked_from_agent_id_fkey"
             columns: ["forked_from_agent_id"]
+            referencedRelation: "agent_activity"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "agents_forked_from_agent_id_fkey"
+            columns: ["forked_from_agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -829,6 +871,12 @@ export type Database = {
             foreignKeyName: "collection_items_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "collection_items_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_activity"
             referencedColumns: ["agent_id"]
           },
           {
@@ -1690,6 +1738,12 @@ export type Database = {
           {
             foreignKeyName: "favorites_agent_id_fkey"
             columns: ["agent_id"]
+            referencedRelation: "agent_activity"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "favorites_agent_id_fkey"
+            columns: ["agent_id"]
             referencedRelation: "agents"
             referencedColumns: ["id"]
           },
@@ -2242,6 +2296,12 @@ export type Database = {
             foreignKeyName: "mcp_servers_agent_id_fkey"
             columns: ["agent_id"]
             referencedRelation: "agent_access"
+            referencedColumns: ["agent_id"]
+          },
+          {
+            foreignKeyName: "mcp_servers_agent_id_fkey"
+            columns: ["agent_id"]
+            referencedRelation: "agent_activity"
             referencedColumns: ["agent_id"]
           },
           {
@@ -3550,6 +3610,15 @@ export type Database = {
             referencedColumns: ["id"]
           },
         ]
+      }
+      agent_activity: {
+        Row: {
+          agent_id: string | null
+          count: number | null
+          day: string | null
+          event_type: string | null
+        }
+        Relationships: []
       }
       agent_stats: {
         Row: {

@@ -1,6 +1,6 @@
 -- Events: what is written down of agents, once, without telling who somebody was; and what trends.
 begin;
-select plan(28);
+select plan(34);
 
 create temporary table people as
 select tests.create_user('ada') as ada, tests.create_user('vic') as vic, tests.create_user('wes') as wes;
@@ -32,12 +32,24 @@ select is(pg_temp.record('view', jsonb_build_object('x', repeat('y', 5000))), '2
 select is(pg_temp.record('view', '{"from": "search"}'), null, 'views are reported');
 select is(pg_temp.record('view'), null, 'again is fine');
 select is(pg_temp.record('share'), null, 'and shares');
-select is((select count(*) from public.agent_events), 0::bigint, 'strangers do not see who viewed what');
+select results_eq('select event_type from public.agent_events order by id', $$values ('view'), ('share')$$,
+  'people see what they did themselves');
+select is_empty('select from public.agent_activity', 'but not what others did, not even in numbers');
 select tests.sign_in(ada) from people;
 select is(pg_temp.record('view'), null, 'one''s own view is refused by nobody');
-select results_eq('select event_type, metadata from public.agent_events order by id',
-  $$values ('view', '{"from": "search"}'::jsonb), ('share', '{}')$$, 'but not counted; nor is a second one within the hour');
+select results_eq('select a.event_type, a.count, a.day from offer join public.agent_activity as a using (agent_id) order by a.event_type',
+  $$select e, 1::bigint, (now() at time zone 'UTC')::date from unnest('{share,view}'::text[]) as e$$,
+  'but not counted; nor is a second one within the hour');
+select is_empty('select from public.agent_events', 'the publisher reads no more than numbers');
+select tests.sign_in_with_key(ada, maker, 'agents:read', 'usage:read') from people, shop;
+select is((select sum(count) from public.agent_activity), 2::numeric, 'with a key, too');
+select tests.sign_in_with_key(ada, maker, 'agents:read', 'catalog:read') from people, shop;
+select is_empty('select from public.agent_activity', 'which takes usage:read');
+select tests.sign_in(wes) from people;
+select is_empty('select from public.agent_events', 'strangers do not see who viewed what');
 select tests.sign_out();
+select results_eq('select event_type, metadata from public.agent_events order by id',
+  $$values ('view', '{"from": "search"}'::jsonb), ('share', '{}')$$, 'which is kept');
 select results_eq('table counts', 'values (1::bigint, 1::bigint)', 'once each');
 update private.recent_agent_events set counted_at = now() - interval '61 minutes';
 select tests.sign_in(vic) from people;

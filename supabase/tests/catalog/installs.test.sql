@@ -71,7 +71,7 @@ select tests.sign_in(mia) from people;
 select is((select count(*) from public.marketplace_installs), 1::bigint, 'members see what is installed');
 select tests.sign_in(ada) from people;
 select is((select count(*) from public.marketplace_installs), 0::bigint, 'the publisher does not see by whom');
-select is((select count(*) from public.agent_events where event_type = 'install'), 1::bigint, 'only that');
+select is((select sum(count) from public.agent_activity where event_type = 'install'), 1::numeric, 'only that');
 select tests.sign_out();
 select is((select count(*) from public.webhook_deliveries), 0::bigint, 'nobody asked to hear of it');
 
