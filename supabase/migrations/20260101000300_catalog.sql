@@ -88,10 +88,45 @@ $$;
 comment on function private.search_query(text) is
   'What people type into a search box: all words, "a phrase", or, -not.';
 
+-- The words of the catalog, against which misspelled ones are held. Live listings add theirs; what
+-- nothing uses any more finds nothing and goes within a day.
+create table private.listing_vocabulary (
+  word text collate "C" primary key
+);
+-- Which words look most like a misspelled one: nearest first, from the index.
+create index listing_vocabulary_similar_idx on private.listing_vocabulary
+  using gist (word extensions.gist_trgm_ops);
+comment on table private.listing_vocabulary is 'Every word by which a listing is found.';
+
+create function private.notify_admins(organization_id uuid, kind text, payload jsonb) returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+  perform private.notify_user(m.user_id, notify_admins.kind, notify_admins.payload)
+  from public.organization_members as m
+  where m.organization_id = notify_admins.organization_id and m.role >= 'admin';
+end
+$$;
+comment on function private.notify_admins(uuid, text, jsonb) is
+  'Leaves a notice for each admin and owner of an organization.';
+
 -- ---------------------------------------------------------------------------------------------------
 -- marketplace_listings: one agent's place in the catalog. Its texts, media and price are the copy of the
 -- live revision, written when that is approved. Refused: statuses that do not follow each other, and
 -- moderation by anyone but superusers.
+--
+-- Who writes what:
+--   members     the row itself, for an agent that they edit
+--   admins      status, between draft and listed; moderators also suspended, review_notes, is_featured
+--   approval    live_revision_id, title to price_usd except tags, the first one status too
+--   agent_tags  tags
+--   upkeep      trending_score; with the counters rating_sort, average_rating, is_verified, install_sort
+--   triggers    is_live, featured_at, published_at, suspended_from, search
+--
+-- In which order triggers fire: before, _100_guard (who may), _150_begin (the agent's tags), _200_state
+-- (what follows from the status), _300_search, _400_set_updated_at, _450_stay (no deletion of what was
+-- live); after, _500_rank (what the counters say already), _600_notify, _700_learn_words.
 -- ---------------------------------------------------------------------------------------------------
 create table public.marketplace_listings (
   id uuid primary key default private.uuid_v7(),
@@ -550,19 +585,6 @@ comment on function private.tg_marketplace_listings__rank() is
 create trigger _500_rank after insert on public.marketplace_listings
   for each row execute function private.tg_marketplace_listings__rank();
 
-create function private.notify_admins(organization_id uuid, kind text, payload jsonb) returns void
-language plpgsql volatile security definer
-set search_path = ''
-as $$
-begin
-  perform private.notify_user(m.user_id, notify_admins.kind, notify_admins.payload)
-  from public.organization_members as m
-  where m.organization_id = notify_admins.organization_id and m.role >= 'admin';
-end
-$$;
-comment on function private.notify_admins(uuid, text, jsonb) is
-  'Leaves a notice for each admin and owner of an organization.';
-
 create function private.tg_marketplace_listings__notify() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -587,6 +609,26 @@ comment on function private.tg_marketplace_listings__notify() is
 create trigger _600_notify after update of status on public.marketplace_listings
   for each row when (old.status <> new.status)
   execute function private.tg_marketplace_listings__notify();
+
+create function private.tg_marketplace_listings__learn_words() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  insert into private.listing_vocabulary (word)
+  select w.word from unnest(tsvector_to_array(new.search)) as w (word) order by w.word
+  on conflict (word) do nothing;
+  return null;
+end
+$$;
+comment on function private.tg_marketplace_listings__learn_words() is
+  'After a listing goes live, or says something else: its words can be meant by misspelled ones.';
+create trigger _700_learn_words
+  after update of status, is_live, title, short_description, long_description, use_case, category,
+    industry_id, tags
+  on public.marketplace_listings
+  for each row when (new.is_live and (not old.is_live or new.search <> old.search))
+  execute function private.tg_marketplace_listings__learn_words();
 
 create type public.listing_publisher as (id uuid, name text, slug text, logo_url text);
 
@@ -2906,36 +2948,6 @@ grant execute on function public.update_install(uuid) to authenticated;
 -- ---------------------------------------------------------------------------------------------------
 -- Searching
 -- ---------------------------------------------------------------------------------------------------
-
--- The words of the catalog, against which misspelled ones are held. Live listings add theirs; what
--- nothing uses any more finds nothing and goes within a day.
-create table private.listing_vocabulary (
-  word text collate "C" primary key
-);
--- Which words look most like a misspelled one: nearest first, from the index.
-create index listing_vocabulary_similar_idx on private.listing_vocabulary
-  using gist (word extensions.gist_trgm_ops);
-comment on table private.listing_vocabulary is 'Every word by which a listing is found.';
-
-create function private.tg_marketplace_listings__learn_words() returns trigger
-language plpgsql security definer
-set search_path = ''
-as $$
-begin
-  insert into private.listing_vocabulary (word)
-  select w.word from unnest(tsvector_to_array(new.search)) as w (word) order by w.word
-  on conflict (word) do nothing;
-  return null;
-end
-$$;
-comment on function private.tg_marketplace_listings__learn_words() is
-  'After a listing goes live, or says something else: its words can be meant by misspelled ones.';
-create trigger _700_learn_words
-  after update of status, is_live, title, short_description, long_description, use_case, category,
-    industry_id, tags
-  on public.marketplace_listings
-  for each row when (new.is_live and (not old.is_live or new.search <> old.search))
-  execute function private.tg_marketplace_listings__learn_words();
 
 create function private.finds_listing(query tsquery) returns boolean
 language plpgsql stable
