@@ -2069,40 +2069,32 @@ $$;
 comment on function private.semver_exceeds(text, text) is
   'Whether one semantic version comes after another.';
 
-create function private.publish_agent_version(
-  agent_id uuid,
+create function private.publish_draft(
+  draft public.agent_versions,
   version text,
   changelog text,
   revision_name text
 ) returns public.agent_versions
-language plpgsql volatile security definer
+language plpgsql volatile
 set search_path = ''
 as $$
 declare
-  v_row public.agent_versions;
+  v_row public.agent_versions := draft;
   v_last public.agent_versions;
   v_parts integer[];
 begin
-  perform private.require_scope('agents:read');
-  perform private.require_scope('agents:write');
-  -- Who publishes at the same time waits here, so that numbers have no gaps and versions only rise.
-  perform from public.agents as a where a.id = publish_agent_version.agent_id for no key update;
-  perform private.require_agent(publish_agent_version.agent_id, 'edit');
-
   select * into v_last
   from public.agent_versions as v
-  where v.agent_id = publish_agent_version.agent_id and v.is_published
+  where v.agent_id = draft.agent_id and v.is_published
   order by v.version_number desc
   limit 1;
 
-  v_row := private.draft_version(publish_agent_version.agent_id);
-  perform private.require_evaluation(v_row);
   v_row.id := private.uuid_v7();
   v_row.is_published := true;
   v_row.version_number := coalesce(v_last.version_number, 0) + 1;
-  v_row.revision_name := nullif(btrim(publish_agent_version.revision_name), '');
-  v_row.changelog := nullif(btrim(publish_agent_version.changelog), '');
-  v_row.version := nullif(btrim(publish_agent_version.version), '');
+  v_row.revision_name := nullif(btrim(publish_draft.revision_name), '');
+  v_row.changelog := nullif(btrim(publish_draft.changelog), '');
+  v_row.version := nullif(btrim(publish_draft.version), '');
   if v_row.version is null then
     v_parts := string_to_array(split_part(v_last.version, '-', 1), '.');
     v_row.version := case
@@ -2128,8 +2120,32 @@ begin
   set current_version_id = v_row.id,
     published_at = now(),
     status = case a.status when 'draft' then 'active' else a.status end
-  where a.id = publish_agent_version.agent_id;
+  where a.id = draft.agent_id;
   return v_row;
+end
+$$;
+comment on function private.publish_draft(public.agent_versions, text, text, text) is
+  'Numbers what private.draft_version() froze and makes it the current version. Who calls it holds the lock on the agent, so that numbers have no gaps and versions only rise, and has checked what the caller may.';
+
+create function private.publish_agent_version(
+  agent_id uuid,
+  version text,
+  changelog text,
+  revision_name text
+) returns public.agent_versions
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+  v_draft public.agent_versions;
+begin
+  perform private.require_scope('agents:read');
+  perform private.require_scope('agents:write');
+  perform from public.agents as a where a.id = publish_agent_version.agent_id for no key update;
+  perform private.require_agent(publish_agent_version.agent_id, 'edit');
+  v_draft := private.draft_version(publish_agent_version.agent_id);
+  perform private.require_evaluation(v_draft);
+  return private.publish_draft(v_draft, version, changelog, revision_name);
 end
 $$;
 

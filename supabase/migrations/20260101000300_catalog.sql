@@ -2701,15 +2701,14 @@ begin
   where v.agent_id = clone.id and v.is_published
   order by v.version_number desc
   limit 1;
-  -- For private.require_evaluation(): this version was reviewed.
-  perform set_config('agentry.written_clone', clone.id::text, true);
-  perform private.publish_agent_version(
-    clone.id,
+  -- Without private.require_evaluation(): this version was reviewed, and suites guard what the
+  -- organization changes by itself.
+  perform private.publish_draft(
+    private.draft_version(clone.id),
     case
       when v_latest is null or private.semver_exceeds(version.version, v_latest) then version.version
     end,
     version.changelog, version.revision_name);
-  perform set_config('agentry.written_clone', '', true);
 end
 $$;
 comment on function private.write_clone(public.agents, public.agent_versions, jsonb) is

@@ -608,6 +608,7 @@ comment on function private.tg_eval_test_cases__check() is
   'Before insert or update: a rubric that can be scored, and no more than 500 cases a suite.';
 create trigger _100_check before insert or update on public.eval_test_cases
   for each row execute function private.tg_eval_test_cases__check();
+
 create function private.tg_eval_test_cases__check_required() returns trigger
 language plpgsql
 set search_path = ''
@@ -1301,8 +1302,6 @@ declare
     from public.eval_suites as s
     where s.agent_id = draft.agent_id
       and s.is_required
-      -- What private.write_clone() publishes was reviewed: the suite guards the organization's own edits.
-      and s.agent_id::text is distinct from current_setting('agentry.written_clone', true)
       and not exists (
         select
         from public.eval_runs as r
@@ -1323,7 +1322,7 @@ begin
 end
 $$;
 comment on function private.require_evaluation(public.agent_versions) is
-  'Refuses a version that a required suite, as it is now, has not passed; a publisher''s version in an installed copy passes.';
+  'Refuses a version that a required suite, as it is now, has not passed.';
 
 insert into private.personal_data (section, relation, user_column, while_member)
 values
