@@ -2817,7 +2817,26 @@ grant execute on function private.restore_agent(uuid) to authenticated;
 grant execute on function public.restore_agent(uuid) to authenticated;
 
 -- An organization's agents go and return with it, so that no rule about who sees what is public or
--- shared has to ask for the organization as well. Those that were deleted before stay so.
+-- shared has to ask for the organization as well. Those that were deleted before stay so. Later contexts
+-- lock what hangs on the agents in between: first all agents, then all of that, as for a single agent.
+create function private.tg_organizations__lock_agents() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform from public.agents as a
+  where a.organization_id = new.id and a.deleted_at is not distinct from old.deleted_at
+  order by a.id
+  for no key update;
+  return null;
+end
+$$;
+comment on function private.tg_organizations__lock_agents() is
+  'After a deletion or its undoing: the agents that go or return with their organization, in order.';
+create trigger _500_lock_agents after update of deleted_at on public.organizations
+  for each row when (old.deleted_at is distinct from new.deleted_at)
+  execute function private.tg_organizations__lock_agents();
+
 create function private.tg_organizations__delete_agents() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -2831,7 +2850,7 @@ end
 $$;
 comment on function private.tg_organizations__delete_agents() is
   'After a deletion or its undoing: the agents that lived until then are deleted at the same time as their organization, and come back with it, whatever the limit says by now.';
-create trigger _500_delete_agents after update of deleted_at on public.organizations
+create trigger _800_delete_agents after update of deleted_at on public.organizations
   for each row when (old.deleted_at is distinct from new.deleted_at)
   execute function private.tg_organizations__delete_agents();
 
