@@ -6,7 +6,7 @@ import { freePorts } from '../../src/stack/ports.ts';
 import { startStack, type Stack } from '../../src/stack/stack.ts';
 import { ModelServer, type Answer } from '../support/model-server.ts';
 import { createDatabase } from '../support/stack.ts';
-import { Workshop } from '../support/workshop.ts';
+import { Workshop, type WorkerProcess } from '../support/workshop.ts';
 
 let server: ModelServer;
 beforeAll(async () => {
@@ -26,17 +26,36 @@ const slow: Answer = {
 const endless: Answer = { kind: 'stall', chunks: ['word1 ', 'word2 ', 'word3 '] };
 const quick: Answer = { kind: 'stream', chunks: ['taken ', 'over'] };
 
-/** Each test has a database and workers of its own, so that they can run side by side. */
-const test = base.extend<{ workshop: Workshop }>({
+type Fixtures = {
+  /** A database of the test's own, for workers of its own, so that tests can run side by side. */
+  workshop: Workshop;
+  /** Where one worker does for several tests, since it outlives them. */
+  busy: { workshop: Workshop; worker: WorkerProcess };
+};
+
+const test = base.extend<Fixtures>({
   // eslint-disable-next-line no-empty-pattern -- Vitest reads the names of fixtures from the pattern.
   workshop: async ({}, use) => {
-    const database = await createDatabase();
-    const workshop = await Workshop.open(database.url);
-    await use(workshop);
-    await workshop.close();
-    await database.drop();
+    await withWorkshop(use);
   },
+  busy: [
+    // eslint-disable-next-line no-empty-pattern -- as above
+    async ({}, use) => {
+      await withWorkshop(async (workshop) => {
+        await use({ workshop, worker: await workshop.startWorker(environment()) });
+      });
+    },
+    { scope: 'file' },
+  ],
 });
+
+async function withWorkshop(use: (workshop: Workshop) => Promise<void>): Promise<void> {
+  const database = await createDatabase();
+  const workshop = await Workshop.open(database.url);
+  await use(workshop);
+  await workshop.close();
+  await database.drop();
+}
 
 describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
   test('within 15 seconds of a kill -9 another worker takes the run over and it finishes once', async ({
@@ -75,7 +94,8 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     server.script('deadly', endless);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/deadly' });
     const id = await workshop.run(agentId);
-    for (let attempt = 1; attempt <= 3; attempt++) {
+    await workshop.sql`update public.executions set max_attempts = 2 where id = ${id}`;
+    for (let attempt = 1; attempt <= 2; attempt++) {
       const worker = await workshop.startWorker({ ...environment(), WORKER_LEASE_SECONDS: '3' });
       await workshop.until(
         () => workshop.execution(id),
@@ -88,7 +108,7 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     expect(await workshop.ended(id)).toMatchObject({
       status: 'failed',
       error_code: 'worker_lost',
-      attempt: 3,
+      attempt: 2,
     });
   });
 
@@ -223,10 +243,9 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     expect((await workshop.execution(id)).status).toBe('pending');
   });
 
-  test('cancelling a run aborts the call to the model', async ({ workshop }) => {
+  test('cancelling a run aborts the call to the model', async ({ busy: { workshop, worker } }) => {
     server.script('cancelled', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/cancelled' });
-    const worker = await workshop.startWorker(environment());
     const id = await workshop.run(agentId);
     await workshop.streamed(id, 'word3');
 
@@ -242,13 +261,12 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('a run that takes longer than it may is ended', async ({ workshop }) => {
+  test('a run that takes longer than it may is ended', async ({ busy: { workshop } }) => {
     server.script('endless', slow);
     const agentId = await workshop.createAgent({
       model: 'openai-compatible/endless',
-      configuration: { timeout_seconds: 1 },
+      configuration: { timeout_seconds: 3 },
     });
-    await workshop.startWorker(environment());
     const id = await workshop.run(agentId);
 
     expect(await workshop.ended(id)).toMatchObject({
@@ -259,10 +277,11 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     await abandoned(workshop, 'endless');
   });
 
-  test('a worker whose run was given to another writes nothing more', async ({ workshop }) => {
+  test('a worker whose run was given to another writes nothing more', async ({
+    busy: { workshop, worker },
+  }) => {
     server.script('stolen', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/stolen' });
-    const worker = await workshop.startWorker(environment());
     const id = await workshop.run(agentId);
     await workshop.streamed(id, 'word3');
 
