@@ -30,6 +30,7 @@ type Policy = {
 export const EQUIVALENT: Record<string, string> = {
   'agents_update_editor with check (true)':
     'of what it reads only visibility can be written, and a trigger refuses the same',
+  'schedules_update_scope using (true)': 'its check asks the same of the row that comes of it',
   ...Object.fromEntries(
     ['collections', 'conversations', 'favorites', 'review_reports'].map((table) => [
       `${table}_insert_own with check (true)`,

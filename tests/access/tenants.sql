@@ -353,9 +353,10 @@ begin
       v_organization, access.agent(tenant, case v_who when 'use' then 'shared' else 'organization' end),
       v_person, 'fact', v_secret, array[1, 0], v_secret, jsonb_build_object('note', v_secret));
   end loop;
+  -- The admin's from before they joined.
   insert into public.agent_events (agent_id, event_type, user_id, metadata)
   select a.id, 'view', access.person(tenant, p.name), jsonb_build_object('note', v_secret)
-  from public.agents as a, (values ('use'), ('removed')) as p (name)
+  from public.agents as a, (values ('use'), ('removed'), ('admin')) as p (name)
   where a.organization_id = v_organization;
 
   -- Evaluation --------------------------------------------------------------------------------------
