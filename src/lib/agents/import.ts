@@ -1,4 +1,4 @@
-import { CsvError, parse } from 'csv-parse/browser/esm/sync';
+import { CsvError, parse } from '#csv-parse';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { Json } from '../supabase/database.types.ts';
