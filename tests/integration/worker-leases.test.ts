@@ -1,9 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test as base } from 'vitest';
-import { freePorts } from '../../src/stack/ports.ts';
-import { startStack, type Stack } from '../../src/stack/stack.ts';
 import { ModelServer, type Answer } from '../support/model-server.ts';
 import { createDatabase } from '../support/stack.ts';
 import { Workshop, type WorkerProcess } from '../support/workshop.ts';
@@ -295,58 +290,6 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a database that restarts', () => {
-  let dataDir: string;
-  let stack: Stack;
-  let workshop: Workshop;
-
-  beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'agentry-restart-'));
-    const [api, db, studio, mail] = await freePorts(4);
-    stack = await startStack({
-      dataDir,
-      ports: { api: api!, db: db!, studio: studio!, mail: mail! },
-    });
-    workshop = await Workshop.open(stack.databaseUrl);
-    await workshop.startWorker(environment());
-  });
-  afterAll(async () => {
-    await workshop?.close();
-    await stack?.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  });
-
-  base.each([
-    ['shuts down', 'SIGINT'],
-    ['is killed', 'SIGKILL'],
-  ] as const)('when it %s, the run goes on and ends without a gap', async (_, signal) => {
-    const chunks = Array.from({ length: 60 }, (_, index) => `word${index} `);
-    const model = `restart-${signal.toLowerCase()}`;
-    server.script(model, { kind: 'stream', chunks, pauseMs: 50 }, quick);
-    const agentId = await workshop.createAgent({ model: `openai-compatible/${model}` });
-    const id = await workshop.run(agentId);
-    await workshop.streamed(id, 'word3');
-
-    const before = await postmaster(workshop);
-    process.kill(before, signal);
-    await workshop.until(
-      () => postmaster(workshop).catch(() => before),
-      (now) => now !== before,
-    );
-
-    expect(await workshop.ended(id)).toMatchObject({
-      status: 'completed',
-      attempt: 1,
-      output: { text: chunks.join('') },
-    });
-    expect(await workshop.watchedText(id)).toBe(chunks.join(''));
-    expect(await workshop.ended(await workshop.run(agentId))).toMatchObject({
-      status: 'completed',
-      attempt: 1,
-    });
-  });
-});
-
 /** Waits until the worker has hung up on the model. */
 async function abandoned(workshop: Workshop, model: string): Promise<void> {
   await workshop.until(
@@ -361,10 +304,4 @@ async function statuses(workshop: Workshop, id: string): Promise<string[]> {
     select payload ->> 'status' as status from public.execution_events
     where execution_id = ${id} and kind = 'status' order by seq`;
   return rows.map(({ status }) => status);
-}
-
-/** The process id of the server. */
-async function postmaster(workshop: Workshop): Promise<number> {
-  const [row] = await workshop.sql`select current_setting('data_directory') as directory`;
-  return Number.parseInt(await readFile(join(row!.directory, 'postmaster.pid'), 'utf8'));
 }

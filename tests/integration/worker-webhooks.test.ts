@@ -263,9 +263,7 @@ test('a worker that is told to go leaves what hangs to the others', async () => 
     (requests) => requests === 1,
   );
 
-  const toldAt = Date.now();
   expect(await worker.kill('SIGTERM')).toBe(0);
-  expect(Date.now() - toldAt).toBeLessThan(10_000);
   expect(worker.output.join('\n')).toContain('webhook left to another worker');
 
   await operator.sql`update public.webhook_deliveries set next_retry_at = now() where status = 'pending'`;
