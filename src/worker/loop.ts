@@ -133,11 +133,16 @@ export class WorkerLoop {
 
   async #endAttempt(claim: Claim, lease: Lease, error: unknown): Promise<void> {
     const about = { execution: claim.execution_id, attempt: claim.attempt };
-    if (error instanceof LeaseLost) throw error;
-    if (error instanceof Cancelled) {
+    // A write may meet a cancellation before the news of it arrives.
+    const isCancelled =
+      error instanceof Cancelled ||
+      (error instanceof LeaseLost &&
+        (await lease.renew(this.#settings.leaseSeconds)) === 'cancelled');
+    if (isCancelled) {
       log.info('run cancelled', about);
       return;
     }
+    if (error instanceof LeaseLost) throw error;
     if (error instanceof ShuttingDown) {
       await lease.release();
       log.info('run handed back', about);
