@@ -7,7 +7,8 @@ const config = {
     runes: ({ filename }) => (filename.split(/[/\\]/).includes('node_modules') ? undefined : true),
   },
   kit: {
-    adapter: adapter({ out: 'build' }),
+    // src/stack/build.ts says which.
+    adapter: adapter({ out: 'build', precompress: process.env.PRECOMPRESS === '1' }),
     csp: {
       mode: 'auto',
       directives: {

@@ -1,5 +1,6 @@
-// The web app's build, made anew only when something that goes into it changed. Run by itself, as
-// `npm run build` does, it brings build/ up to date.
+// The web app's build, made anew only when something that goes into it changed. Run by itself, it brings
+// build/ up to date; `npm run build` has its files compressed as well (--precompress), which takes seconds
+// and helps nobody on their own machine.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,6 +10,7 @@ import { StackFailure } from './failure.ts';
 import { PROJECT } from './settings.ts';
 
 const MARK = join(PROJECT, 'build', '.sources');
+const PRECOMPRESSED = 'precompressed';
 const SOURCES = ['src', 'static', 'package-lock.json', 'svelte.config.js', 'vite.config.ts'];
 /** Programs of their own, of which the web app uses nothing. */
 const NOT_OURS = ['src/cli', 'src/stack', 'src/worker'];
@@ -16,26 +18,27 @@ const NOT_OURS = ['src/cli', 'src/stack', 'src/worker'];
 /** Builds the web app into build/ unless that is up to date. `log` is told of it, line by line. */
 export async function buildWebApp(
   log: (line: string) => void,
-  signal?: AbortSignal,
+  { signal, precompress = false }: { signal?: AbortSignal; precompress?: boolean } = {},
 ): Promise<void> {
   const sources = await hashOfSources();
-  if ((await readFile(MARK, 'utf8').catch(() => '')) === sources) return;
+  const built = await readFile(MARK, 'utf8').catch(() => '');
+  if (built === `${sources} ${PRECOMPRESSED}` || (built === sources && !precompress)) return;
   log('building the web app');
   const started = Date.now();
   // Until it is whole again, it must not count as built.
   await rm(MARK, { force: true });
-  await runVite(signal);
-  await writeFile(MARK, sources);
+  await runVite(precompress, signal);
+  await writeFile(MARK, precompress ? `${sources} ${PRECOMPRESSED}` : sources);
   log(`built the web app in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-function runVite(signal: AbortSignal | undefined): Promise<void> {
+function runVite(precompress: boolean, signal: AbortSignal | undefined): Promise<void> {
   const vite = join(PROJECT, 'node_modules', 'vite', 'bin', 'vite.js');
   return new Promise((resolve, reject) => {
     const said: Buffer[] = [];
     const child = spawn(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
       cwd: PROJECT,
-      env: { ...process.env, NODE_ENV: 'production' },
+      env: { ...process.env, NODE_ENV: 'production', PRECOMPRESS: precompress ? '1' : '' },
       stdio: ['ignore', 'pipe', 'pipe'],
       signal,
     });
@@ -79,7 +82,7 @@ async function filesBelow(path: string): Promise<string[]> {
 
 if (import.meta.main) {
   try {
-    await buildWebApp(console.log);
+    await buildWebApp(console.log, { precompress: process.argv.includes('--precompress') });
   } catch (error) {
     console.error(error instanceof StackFailure ? error.message : error);
     process.exitCode = 1;

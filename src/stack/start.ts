@@ -52,7 +52,7 @@ async function start(): Promise<void> {
   await requireNotRunning(dataDir(process.env));
 
   // The stack comes up while the web app is being built.
-  const building = isDev ? undefined : buildWebApp(say, stopping.signal);
+  const building = isDev ? undefined : buildWebApp(say, { signal: stopping.signal });
   building?.catch(giveUp);
   const stack = await startStack({
     dataDir: dataDir(process.env),
