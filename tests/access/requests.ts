@@ -13,7 +13,7 @@ export type Request = {
 };
 
 /** At most so many requests under way at once: more only wait inside PostgREST. */
-const AT_ONCE = 12;
+const AT_ONCE = 4;
 let underWay = 0;
 const waiting: (() => void)[] = [];
 

@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { allow, as, claim, Crowd, type Person } from '../support/crowd.ts';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { allow, as, claim, Crowd, WATCH_MS, type Person } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /**
@@ -22,6 +23,7 @@ afterAll(async () => {
   await crowd?.end();
   await database?.drop();
 });
+afterEach(() => crowd.release());
 
 it('messages that are sent at once are numbered without gaps and answered one by one', async () => {
   const conversationId = await begin();
@@ -140,11 +142,12 @@ it('whatever people and workers do at once, nothing deadlocks, gets stuck or is 
       ).catch(allow('lease_lost'));
     }
   });
-  const reaper = crowd.connect();
+  const reaper = crowd.connection();
   const reaping = (async () => {
     while (peopleAreBusy) {
       await reaper`select private.reap_executions()`;
       await reaper`select private.cancel_orphaned_runs()`;
+      await delay(WATCH_MS);
     }
   })();
   await Promise.all(people);
@@ -244,7 +247,7 @@ async function isQuiet(conversationId: string, messages: number): Promise<boolea
 
 /** Looks all the time for two runs of one conversation that workers hold at once. */
 function watchOverlaps() {
-  const watcher = crowd.connect();
+  const watcher = crowd.connection();
   const seen: unknown[] = [];
   let watching = true;
   const done = (async () => {
@@ -255,6 +258,7 @@ function watchOverlaps() {
           where conversation_id is not null and status in ('running', 'waiting')
           group by conversation_id having count(*) > 1`),
       );
+      await delay(WATCH_MS);
     }
   })();
   return {

@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { allow, as, claim, Crowd, type Person } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
@@ -21,6 +21,7 @@ afterAll(async () => {
   await crowd?.end();
   await database?.drop();
 });
+afterEach(() => crowd.release());
 
 it('300 slots that eight workers see due at once are carried out once each', async () => {
   await schedule(50);
@@ -64,10 +65,10 @@ it('firing, ending, editing and running side by side deadlocks nobody and miscou
       ).catch(allow('lease_lost'));
     }),
   );
-  const reaper = crowd.connect();
+  const reaper = crowd.connection();
   const reaping = until(() => reaper`select private.reap_executions()`);
   const editing = people.slice(0, 3).map(({ person, agentId }) => {
-    const connection = crowd.connect();
+    const connection = crowd.connection();
     return until((n) =>
       as(person.id, connection, (tx) =>
         n % 2
@@ -77,7 +78,7 @@ it('firing, ending, editing and running side by side deadlocks nobody and miscou
       ),
     );
   });
-  const clock = crowd.connect();
+  const clock = crowd.connection();
   for (let tick = 0; tick < 60; tick++) {
     await clock`
       update public.schedules set next_run_at = now() - make_interval(secs => ${1000 - tick})

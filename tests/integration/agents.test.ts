@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -10,6 +11,7 @@ import {
   readImport,
 } from '../../src/lib/agents/import.ts';
 import { namesIn } from '../../src/lib/agents/prompt.ts';
+import { WATCH_MS } from '../support/crowd.ts';
 import { type Person, createDatabase, operator, signUp, visitor } from '../support/stack.ts';
 
 /** A large real collection where there is one, our small one otherwise. */
@@ -106,6 +108,7 @@ describe('counting', () => {
           select total_uses::int as uses from public.agent_stats where agent_id = ${agentId}`;
         seen.push(stats!['uses'] as number);
         await sql`select private.fold_agent_counters()`;
+        await delay(WATCH_MS);
       }
     })();
     await Promise.all(

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { allow, as, claim, Crowd, WATCH_MS } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /**
@@ -7,6 +9,7 @@ import { createDatabase } from '../support/stack.ts';
  * session can show is in supabase/tests/executions.
  */
 let database: Awaited<ReturnType<typeof createDatabase>>;
+let crowd: Crowd;
 let sql: Sql;
 
 /** The agent that everybody here runs, and who runs it. */
@@ -14,37 +17,38 @@ let agent: { id: string; organizationId: string; versionId: string; userId: stri
 
 beforeAll(async () => {
   database = await createDatabase();
-  sql = connect(4);
+  crowd = new Crowd(database.url);
+  sql = crowd.sql;
   agent = await publishedAgent();
 });
 afterAll(async () => {
-  await sql?.end();
+  await crowd?.end();
   await database?.drop();
 });
+afterEach(() => crowd.release());
 beforeEach(async () => {
   await sql`delete from public.executions`;
   await sql`delete from private.execution_totals`;
   await sql`update public.organizations set max_executions_per_month = 1000, monthly_budget_usd = null`;
 });
 
-it('20 workers that race over 200 runs get each of them exactly once', async () => {
+it('12 workers that race over 200 runs get each of them exactly once', async () => {
   await enqueue(200);
   const claims = (
     await Promise.all(
-      connections(20).map(async (worker, n) => {
-        const claimed: { runId: string; token: string }[] = [];
+      crowd.connections(12).map(async (worker, n) => {
+        const claimed: { id: string; token: string }[] = [];
         for (let run; (run = await claim(worker, `worker-${n}`));) {
           claimed.push(run);
-          await worker`select private.complete_execution(${run.runId}, ${run.token}, '{"text": "done"}')`;
+          await worker`select private.complete_execution(${run.id}, ${run.token}, '{"text": "done"}')`;
         }
-        await worker.end();
         return claimed;
       }),
     )
   ).flat();
 
   expect(claims.length).toBe(200);
-  expect(new Set(claims.map(({ runId }) => runId)).size).toBe(200);
+  expect(new Set(claims.map(({ id }) => id)).size).toBe(200);
   expect(new Set(claims.map(({ token }) => token)).size).toBe(200);
   expect(await statuses()).toEqual({ completed: 200 });
   expect(await queueDiffersFromRuns()).toEqual([]);
@@ -52,14 +56,16 @@ it('20 workers that race over 200 runs get each of them exactly once', async () 
 
 it('a run is pending or running exactly while it stands in the queue, whatever workers and people do', async () => {
   await enqueue(150);
-  const watcher = connect(1);
+  const watcher = crowd.connection();
   const differences: unknown[] = [];
   let working = true;
   const watching = (async () => {
-    while (working) differences.push(...(await queueDiffersFromRuns(watcher)));
+    for (; working; await delay(WATCH_MS)) {
+      differences.push(...(await queueDiffersFromRuns(watcher)));
+    }
   })();
 
-  const [canceller, reaper, ...workers] = connections(12);
+  const [canceller, reaper, ...workers] = crowd.connections(12);
   const endings = [
     (worker: Sql, id: string, token: string) =>
       worker`select private.complete_execution(${id}, ${token}, '{}')`,
@@ -77,8 +83,8 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
     for (let turn = 0; turn < 60; turn++) {
       const run = await claim(worker, `worker-${n}`);
       if (!run) continue;
-      await endings[(turn + n) % endings.length]!(worker, run.runId, run.token).catch(
-        allowLeaseLost,
+      await endings[(turn + n) % endings.length]!(worker, run.id, run.token).catch(
+        allow('lease_lost'),
       );
     }
   });
@@ -97,9 +103,6 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
   await Promise.all([...work, ...interference]);
   working = false;
   await watching;
-  await Promise.all(
-    [watcher, canceller!, reaper!, ...workers].map((connection) => connection.end()),
-  );
 
   expect(differences).toEqual([]);
   expect(Object.keys(await statuses()).length).toBeGreaterThan(2);
@@ -107,7 +110,7 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
 
 it('a dead worker’s run is taken over, and its late result is refused', async () => {
   await enqueue(1);
-  const [dead, heir] = connections(2);
+  const [dead, heir] = crowd.connections(2);
   const lost = (await claim(dead!, 'dead', 1))!;
   expect(await claim(heir!, 'heir')).toBeUndefined();
 
@@ -116,78 +119,74 @@ it('a dead worker’s run is taken over, and its late result is refused', async 
     .poll(
       async () => {
         await heir!`select private.reap_executions()`;
-        return (taken = await claim(heir!, 'heir'))?.runId;
+        return (taken = await claim(heir!, 'heir'))?.id;
       },
       { timeout: 5000, interval: 100 },
     )
-    .toBe(lost.runId);
+    .toBe(lost.id);
   await expect(
-    dead!`select private.complete_execution(${lost.runId}, ${lost.token}, '{"text": "late"}')`,
+    dead!`select private.complete_execution(${lost.id}, ${lost.token}, '{"text": "late"}')`,
   ).rejects.toMatchObject({ code: 'PT409', detail: 'lease_lost' });
-  await heir!`select private.complete_execution(${lost.runId}, ${taken!.token}, '{"text": "in time"}')`;
+  await heir!`select private.complete_execution(${lost.id}, ${taken!.token}, '{"text": "in time"}')`;
 
   const [run] = await sql`select status, attempt, output from public.executions`;
   expect(run).toEqual({ status: 'completed', attempt: 2, output: { text: 'in time' } });
-  await Promise.all([dead!.end(), heir!.end()]);
 });
 
 it('the reaper holds nothing of a run that somebody else is changing', async () => {
   await enqueue(1);
-  const [person, reaper] = connections(2);
-  const { runId } = (await claim(sql, 'lost'))!;
+  const [person, reaper] = crowd.connections(2);
+  const { id } = (await claim(sql, 'lost'))!;
   await sql`update private.execution_queue set lease_expires_at = now()`;
   await person!.begin(async (change) => {
-    await change`select from public.executions where id = ${runId} for no key update`;
+    await change`select from public.executions where id = ${id} for no key update`;
     await reaper!.begin(async (reaping) => {
       expect(await reaping`select private.reap_executions() as lost`).toEqual([{ lost: 0 }]);
       // Fails when it has to wait for the reaper's transaction.
       await change`set local lock_timeout = '1s'`;
-      await change`update public.executions set status = 'cancelled' where id = ${runId}`;
+      await change`update public.executions set status = 'cancelled' where id = ${id}`;
     });
   });
   expect(await statuses()).toEqual({ cancelled: 1 });
-  await Promise.all([person!.end(), reaper!.end()]);
 });
 
 it('cancelling and completing at the same moment: one of them wins, and both agree on which', async () => {
   await enqueue(50);
-  const [worker, person] = connections(2);
+  const [worker, person] = crowd.connections(2);
   for (let run; (run = await claim(worker!, 'worker'));) {
     const [completing] = await Promise.allSettled([
-      worker!`select private.complete_execution(${run.runId}, ${run.token}, '{}')`,
-      asRunner(person!, (tx) => tx`select public.cancel_execution(${run.runId})`),
+      worker!`select private.complete_execution(${run.id}, ${run.token}, '{}')`,
+      asRunner(person!, (tx) => tx`select public.cancel_execution(${run.id})`),
     ]);
     const [{ status }] = await sql<
       [{ status: string }]
-    >`select status from public.executions where id = ${run.runId}`;
+    >`select status from public.executions where id = ${run.id}`;
     expect(status).toBe(completing.status === 'fulfilled' ? 'completed' : 'cancelled');
   }
   expect(await queueDiffersFromRuns()).toEqual([]);
-  await Promise.all([worker!.end(), person!.end()]);
 });
 
 it('an organization with a long queue does not keep others waiting', async () => {
   const small = await publishedAgent();
   await enqueue(400);
   await enqueue(5, small);
-  const workers = connections(4);
+  const workers = crowd.connections(4);
   const order: string[] = [];
   await Promise.all(
     workers.map(async (worker, n) => {
       for (let turn = 0; turn < 10; turn++) {
         const run = (await claim(worker, `fair-${n}`))!;
         order.push(run.organizationId);
-        await worker`select private.complete_execution(${run.runId}, ${run.token}, '{}')`;
+        await worker`select private.complete_execution(${run.id}, ${run.token}, '{}')`;
       }
-      await worker.end();
     }),
   );
   expect(order.slice(0, 20).filter((id) => id === small.organizationId).length).toBe(5);
 });
 
-it('50 people who want the last run of the month: one gets it, 49 learn why not', async () => {
+it('20 people who want the last run of the month: one gets it, 19 learn why not', async () => {
   await sql`update public.organizations set max_executions_per_month = 1`;
-  expect(await race(50, (tx) => runAgent(tx))).toEqual({ done: 1, execution_quota_exceeded: 49 });
+  expect(await race(20, (tx) => runAgent(tx))).toEqual({ done: 1, execution_quota_exceeded: 19 });
   expect(await statuses()).toEqual({ pending: 1 });
 });
 
@@ -200,7 +199,7 @@ it('a budget that covers three runs admits three of twenty', async () => {
 });
 
 it('far from its limits an organization’s runs are admitted side by side', async () => {
-  const [slow, quick] = connections(2);
+  const [slow, quick] = crowd.connections(2);
   let finish!: () => void;
   const finished = new Promise<void>((resolve) => (finish = resolve));
   const held = asRunner(slow!, async (tx) => {
@@ -220,7 +219,6 @@ it('far from its limits an organization’s runs are admitted side by side', asy
   finish();
   await held;
   expect(await statuses()).toEqual({ pending: 2 });
-  await Promise.all([slow!.end(), quick!.end()]);
 });
 
 it('20 requests with one idempotency key start one run', async () => {
@@ -236,37 +234,18 @@ it('20 requests with one idempotency key start one run', async () => {
 
 it('new work and a cancellation reach whoever listens at once', async () => {
   const heard: string[] = [];
-  const listener = connect(1);
-  await listener.listen('agentry_work', () => heard.push('work'));
-  await listener.listen('agentry_cancel', (id) => heard.push(id));
+  const listener = crowd.connection();
+  const channels = [
+    await listener.listen('agentry_work', () => heard.push('work')),
+    await listener.listen('agentry_cancel', (id) => heard.push(id)),
+  ];
   await enqueue(1);
   const [{ id }] = await sql<
     [{ id: string }]
   >`update public.executions set status = 'cancelled' returning id`;
   await expect.poll(() => heard).toEqual(['work', id]);
-  await listener.end();
+  for (const { unlisten } of channels) await unlisten();
 });
-
-function connect(max: number): Sql {
-  return postgres(database.url, { max, onnotice: () => {} });
-}
-
-function connections(count: number): Sql[] {
-  return Array.from({ length: count }, () => connect(1));
-}
-
-async function claim(worker: Sql, name: string, leaseSeconds = 10) {
-  const [row] = await worker`
-    select execution_id, fencing_token, organization_id
-    from private.claim_execution(${name}, ${leaseSeconds})`;
-  return (
-    row && {
-      runId: row.execution_id as string,
-      token: row.fencing_token as string,
-      organizationId: row.organization_id as string,
-    }
-  );
-}
 
 /** Somebody new with an agent of the cheapest kind, published. */
 async function publishedAgent() {
@@ -281,9 +260,9 @@ async function publishedAgent() {
     select m.organization_id, m.user_id, 'Echo', 'openai/gpt-5', 'Repeat.'
     from public.organization_members as m where m.user_id = ${user.id}
     returning id, organization_id`;
-  const [version] = await asUser(
-    sql,
+  const [version] = await as(
     user.id,
+    sql,
     (tx) => tx`select id from public.publish_agent_version(${made!.id})`,
   );
   return {
@@ -302,21 +281,8 @@ async function enqueue(count: number, of = agent): Promise<void> {
     from generate_series(1, ${count})`;
 }
 
-/** A transaction as PostgREST opens it for somebody's request. */
-function asUser<T>(
-  connection: Sql,
-  userId: string,
-  work: (tx: postgres.TransactionSql) => Promise<T>,
-) {
-  return connection.begin(async (tx) => {
-    await tx`select set_config('request.jwt.claims', ${JSON.stringify({ sub: userId, role: 'authenticated' })}, true),
-      set_config('role', 'authenticated', true)`;
-    return work(tx);
-  });
-}
-
 function asRunner<T>(connection: Sql, work: (tx: postgres.TransactionSql) => Promise<T>) {
-  return asUser(connection, agent.userId, work);
+  return as(agent.userId, connection, work);
 }
 
 function runAgent(tx: postgres.TransactionSql) {
@@ -325,7 +291,7 @@ function runAgent(tx: postgres.TransactionSql) {
 
 /** How often `work` ended how, when that many people do it at once. */
 async function race(count: number, work: (tx: postgres.TransactionSql) => Promise<unknown>) {
-  const people = connections(count);
+  const people = crowd.connections(count);
   await Promise.all(people.map((person) => person`select 1`));
   const endings: Record<string, number> = {};
   await Promise.all(
@@ -335,7 +301,6 @@ async function race(count: number, work: (tx: postgres.TransactionSql) => Promis
         (error: postgres.PostgresError) => error.detail ?? error.message,
       );
       endings[ending] = (endings[ending] ?? 0) + 1;
-      await person.end();
     }),
   );
   return endings;
@@ -356,8 +321,4 @@ function queueDiffersFromRuns(connection = sql) {
         on e.id = q.execution_id
     where q.execution_id is null or e.id is null
       or (e.status = 'running') <> (q.fencing_token is not null)`;
-}
-
-function allowLeaseLost(error: postgres.PostgresError): void {
-  if (error.detail !== 'lease_lost') throw error;
 }

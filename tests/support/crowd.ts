@@ -1,4 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import postgres, { type Sql, type TransactionSql } from 'postgres';
+
+/** How often a watcher looks, who leaves most of the machine to those that he watches. */
+export const WATCH_MS = 10;
 
 /**
  * Many at once on one database: each connection a person or a worker of its own, as PostgREST and the
@@ -8,24 +12,36 @@ export class Crowd {
   readonly sql: Sql;
   readonly #url: string;
   readonly #connections: Sql[] = [];
+  #taken = 0;
 
   constructor(databaseUrl: string) {
     this.#url = databaseUrl;
-    this.sql = this.connect(4);
+    this.sql = this.#connect(4);
   }
 
-  connect(max = 1): Sql {
-    const connection = postgres(this.#url, { max, onnotice: () => {} });
-    this.#connections.push(connection);
-    return connection;
-  }
-
+  /** So many that nobody else has. */
   connections(count: number): Sql[] {
-    return Array.from({ length: count }, () => this.connect());
+    const from = this.#taken;
+    this.#taken += count;
+    while (this.#connections.length < this.#taken) this.#connections.push(this.#connect(1));
+    return this.#connections.slice(from, this.#taken);
+  }
+
+  connection(): Sql {
+    return this.connections(1)[0]!;
+  }
+
+  /** Whoever had connections is done with them: a new one costs far more than a statement on an old one. */
+  release(): void {
+    this.#taken = 0;
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.#connections.map((connection) => connection.end()));
+    await Promise.all([this.sql, ...this.#connections].map((connection) => connection.end()));
+  }
+
+  #connect(max: number): Sql {
+    return postgres(this.#url, { max, onnotice: () => {} });
   }
 
   /** Somebody new, with a personal organization. */
@@ -53,14 +69,10 @@ export class Crowd {
 
   /** Until a statement here waits for a lock that another holds. */
   async somebodyWaits(): Promise<void> {
-    let waiting = 0;
-    while (waiting === 0) {
-      waiting = (
-        await this.sql`
-          select from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'`
-      ).length;
-    }
+    const waiting = () => this.sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    while ((await waiting()).length === 0) await delay(WATCH_MS);
   }
 
   /** How often PostgreSQL has had to break a deadlock here. */
@@ -83,13 +95,23 @@ export function as<T>(userId: string, connection: Sql, work: (tx: TransactionSql
   });
 }
 
-export type Claimed = { id: string; token: string; conversationId: string | null };
+export type Claimed = {
+  id: string;
+  token: string;
+  conversationId: string | null;
+  organizationId: string;
+};
 
 /** What a worker gets to do next. */
-export async function claim(worker: Sql, name: string): Promise<Claimed | undefined> {
+export async function claim(
+  worker: Sql,
+  name: string,
+  leaseSeconds = 10,
+): Promise<Claimed | undefined> {
   const [run] = await worker<Claimed[]>`
-    select execution_id as id, fencing_token as token, conversation_id as "conversationId"
-    from private.claim_execution(${name})`;
+    select execution_id as id, fencing_token as token, conversation_id as "conversationId",
+      organization_id as "organizationId"
+    from private.claim_execution(${name}, ${leaseSeconds})`;
   return run;
 }
 

@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { generateKey } from 'openpgp';
 import postgres from 'postgres';
 
+/** Often enough for people, and no load on a machine where many tests wait at once. */
+const POLL_MS = 100;
+
 export type AgentDraft = {
   model: string;
   name?: string;
@@ -332,7 +335,7 @@ export class Workshop {
         const output = this.#workers.map((worker) => worker.output.join('\n')).join('\n---\n');
         throw new Error(`Waited ${withinMs} ms in vain: ${JSON.stringify(value)}\n${output}`);
       }
-      await delay(30);
+      await delay(POLL_MS);
     }
   }
 
@@ -383,7 +386,7 @@ export class WorkerProcess {
       if (Date.now() > deadline) {
         throw new Error(`The worker never said "${message}":\n${this.output.join('\n')}`);
       }
-      await delay(20);
+      await delay(POLL_MS);
     }
   }
 
