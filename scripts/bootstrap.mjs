@@ -139,6 +139,9 @@ function innerEnvironment() {
 function runOnPinnedNode(script, scriptArgs) {
   child = spawn(NODE, [join(PROJECT, script), ...scriptArgs], {
     cwd: PROJECT,
+    // Compiled modules are kept for the next process: a worker starts in two thirds of the time. Beside
+    // the modules, where nobody else may write.
+    env: { NODE_COMPILE_CACHE: join(MODULES, '.cache', 'node'), ...process.env },
     // The channel tells the script when this process is gone, even by kill -9.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });

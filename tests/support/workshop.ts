@@ -358,7 +358,12 @@ export class WorkerProcess {
   private constructor(environment: Record<string, string>) {
     this.#child = spawn(process.execPath, ['src/worker/worker.ts'], {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      env: { PATH: process.env.PATH, WORKER_RETRY_MS: '200', ...environment },
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        WORKER_RETRY_MS: '200',
+        ...environment,
+      },
       // By the channel it notices when the test run dies, and goes too.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
