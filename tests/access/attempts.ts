@@ -3,8 +3,16 @@ import type { Column, Relation } from './catalogue.ts';
 import { CALLS } from './calls.ts';
 import { tryChannel, tryFiles } from './files.ts';
 import { type Answer, DONE, forbiddenTo, send } from './requests.ts';
-import { type CallerName, type Row, type Tenant, type World, keyText } from './tenants.ts';
+import { CALLERS, type CallerName, type Row, type Tenant, type World, keyText } from './tenants.ts';
 import { BESIDES, samples, words } from './words.ts';
+
+/**
+ * Who tries writes without a filter: one inside, one outside, and a key; `npm run prove` has everybody try, which
+ * takes as long as all other writes together.
+ */
+const WITHOUT_FILTER: readonly CallerName[] = process.env['UNFILTERED_WRITES']
+  ? CALLERS
+  : ['member', 'stranger', 'key without'];
 
 /** One line of the matrix, without its cells: what is tried, and the scopes that an API key needs for it. */
 export type Question = { subject: string; command: string; scopes: string[] };
@@ -88,7 +96,8 @@ async function reachesUnseen(
   relation: Relation,
   row: Row,
 ): Promise<boolean> {
-  if (caller === 'service_role' || !isGranted(relation, question, caller)) return false;
+  const isTried = WITHOUT_FILTER.includes(caller) && caller !== 'service_role';
+  if (!isTried || !isGranted(relation, question, caller)) return false;
   const column = relation.updatable.find((name) => !relation.uniques.flat().includes(name));
   const [method, body] =
     question.command === 'update'

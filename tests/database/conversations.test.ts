@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { allow, as, claim, Crowd, WATCH_MS, type Person } from '../support/crowd.ts';
+import { allow, as, claim, Crowd, TURNS, WATCH_MS, type Person } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /**
@@ -106,7 +106,7 @@ it('whatever people and workers do at once, nothing deadlocks, gets stuck or is 
     update public.organizations set monthly_budget_usd = 1000, max_executions_per_month = 100000`;
 
   const people = crowd.connections(8).map(async (connection, n) => {
-    for (let turn = 0; turn < 40; turn++) {
+    for (let turn = 0; turn < TURNS; turn++) {
       await randomly(
         () => send(connection, pick(), `${n}.${turn}`),
         () => send(connection, pick(), `${n}.${turn}`, 'interrupt'),

@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { allow, as, claim, Crowd, type Person } from '../support/crowd.ts';
+import { allow, as, claim, Crowd, TURNS, type Person } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /** Schedules carried out by several workers at once. Their rules are in supabase/tests/executions. */
@@ -79,10 +79,10 @@ it('firing, ending, editing and running side by side deadlocks nobody and miscou
     );
   });
   const clock = crowd.connection();
-  for (let tick = 0; tick < 60; tick++) {
+  for (let tick = 0; tick < 2 * TURNS; tick++) {
     await clock`
       update public.schedules set next_run_at = now() - make_interval(secs => ${1000 - tick})
-      where enabled and id in (select id from public.schedules order by random() limit 60 for no key update skip locked)`;
+      where enabled and id in (select id from public.schedules order by random() limit ${4 * TURNS} for no key update skip locked)`;
   }
   isOn = false;
   await Promise.all([...firing, ...working, reaping, ...editing]);

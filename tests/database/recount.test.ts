@@ -1,14 +1,11 @@
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { allow, as, claim, Crowd, type Person } from '../support/crowd.ts';
+import { allow, as, claim, Crowd, TURNS, type Person } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /**
  * Counters against counting again, after many connections have inserted, updated and deleted at random.
- * CROWD_TURNS sets how much each does.
  */
-const TURNS = Number(process.env['CROWD_TURNS'] ?? 40);
-
 let database: Awaited<ReturnType<typeof createDatabase>>;
 let crowd: Crowd;
 let owner: Person;

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import postgres, { type Sql } from 'postgres';
+import type postgres from 'postgres';
+import type { Sql } from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { allow, as, claim, Crowd, WATCH_MS } from '../support/crowd.ts';
+import { allow, as, claim, Crowd, TURNS, WATCH_MS } from '../support/crowd.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /**
@@ -32,8 +33,8 @@ beforeEach(async () => {
   await sql`update public.organizations set max_executions_per_month = 1000, monthly_budget_usd = null`;
 });
 
-it('12 workers that race over 200 runs get each of them exactly once', async () => {
-  await enqueue(200);
+it('12 workers that race over 100 runs get each of them exactly once', async () => {
+  await enqueue(100);
   const claims = (
     await Promise.all(
       crowd.connections(12).map(async (worker, n) => {
@@ -47,15 +48,15 @@ it('12 workers that race over 200 runs get each of them exactly once', async () 
     )
   ).flat();
 
-  expect(claims.length).toBe(200);
-  expect(new Set(claims.map(({ id }) => id)).size).toBe(200);
-  expect(new Set(claims.map(({ token }) => token)).size).toBe(200);
-  expect(await statuses()).toEqual({ completed: 200 });
+  expect(claims.length).toBe(100);
+  expect(new Set(claims.map(({ id }) => id)).size).toBe(100);
+  expect(new Set(claims.map(({ token }) => token)).size).toBe(100);
+  expect(await statuses()).toEqual({ completed: 100 });
   expect(await queueDiffersFromRuns()).toEqual([]);
 });
 
 it('a run is pending or running exactly while it stands in the queue, whatever workers and people do', async () => {
-  await enqueue(150);
+  await enqueue(10 * TURNS);
   const watcher = crowd.connection();
   const differences: unknown[] = [];
   let working = true;
@@ -80,7 +81,7 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
       worker`update private.execution_queue set lease_expires_at = now() where execution_id = ${id}`,
   ];
   const work = workers.map(async (worker, n) => {
-    for (let turn = 0; turn < 60; turn++) {
+    for (let turn = 0; turn < 2 * TURNS; turn++) {
       const run = await claim(worker, `worker-${n}`);
       if (!run) continue;
       await endings[(turn + n) % endings.length]!(worker, run.id, run.token).catch(
@@ -92,12 +93,12 @@ it('a run is pending or running exactly while it stands in the queue, whatever w
     (async () => {
       for (const {
         id,
-      } of await canceller!`select id from public.executions order by random() limit 60`) {
+      } of await canceller!`select id from public.executions order by random() limit ${2 * TURNS}`) {
         await canceller!`update public.executions set status = 'cancelled' where id = ${id} and completed_at is null`;
       }
     })(),
     (async () => {
-      for (let turn = 0; turn < 60; turn++) await reaper!`select private.reap_executions()`;
+      for (let turn = 0; turn < 2 * TURNS; turn++) await reaper!`select private.reap_executions()`;
     })(),
   ];
   await Promise.all([...work, ...interference]);
@@ -168,7 +169,7 @@ it('cancelling and completing at the same moment: one of them wins, and both agr
 
 it('an organization with a long queue does not keep others waiting', async () => {
   const small = await publishedAgent();
-  await enqueue(400);
+  await enqueue(100);
   await enqueue(5, small);
   const workers = crowd.connections(4);
   const order: string[] = [];

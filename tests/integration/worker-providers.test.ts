@@ -19,7 +19,7 @@ beforeAll(async () => {
     ANTHROPIC_BASE_URL: server.url,
     OPENAI_COMPATIBLE_BASE_URL: server.url,
     OPENAI_COMPATIBLE_API_KEY: 'key-of-the-operator',
-    WORKER_MODEL_IDLE_SECONDS: '1',
+    WORKER_MODEL_IDLE_SECONDS: '3',
     WORKER_CONCURRENCY: '16',
   });
 });

@@ -22,7 +22,7 @@ beforeAll(async () => {
   environment = {
     AGENTRY_PRIVATE_KEY_FILE: await operator.createKeyPair(),
     WEBHOOK_ORIGINS: receiver.origin,
-    WEBHOOK_TIMEOUT_SECONDS: '1',
+    WEBHOOK_TIMEOUT_SECONDS: '3',
   };
   workers = await Promise.all([
     operator.startWorker(environment),
@@ -148,7 +148,7 @@ describe.concurrent('webhooks', { timeout: 60_000 }, () => {
     expect(await answered()).toMatchObject({
       status: 'pending',
       response_status_code: null,
-      response_body: 'No answer within 1 seconds.',
+      response_body: 'No answer within 3 seconds.',
       next_retry_at: expect.any(Date),
     });
   });
@@ -268,5 +268,5 @@ test('a worker that is told to go leaves what hangs to the others', async () => 
 
   await operator.sql`update public.webhook_deliveries set next_retry_at = now() where status = 'pending'`;
   await operator.startWorker(environment);
-  expect(await answered(2)).toMatchObject({ response_body: 'No answer within 1 seconds.' });
+  expect(await answered(2)).toMatchObject({ response_body: 'No answer within 3 seconds.' });
 });

@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * `npm run prove`: what takes too long for every `npm test`. Besides the files here, those that try a few
- * random cases there try many.
+ * `npm run prove`: what takes too long for every `npm test`. Besides the files here, those that try little
+ * there try much: random cases, crowds, every caller.
  */
 export default defineConfig({
   test: {
@@ -11,8 +11,15 @@ export default defineConfig({
       'tests/prove/**/*.test.ts',
       'tests/database/schedules.test.ts',
       'tests/database/catalog.test.ts',
+      'tests/database/{conversations,due-schedules,recount}.test.ts',
+      'tests/integration/{access,queue}.test.ts',
     ],
-    env: { SCHEDULES: '100000', AGENTRY_PROPERTY_RUNS: '100' },
+    env: {
+      SCHEDULES: '100000',
+      AGENTRY_PROPERTY_RUNS: '100',
+      CROWD_TURNS: '60',
+      UNFILTERED_WRITES: 'every caller',
+    },
     globalSetup: 'tests/support/global-setup.ts',
     testTimeout: 3_600_000,
     hookTimeout: 240_000,
