@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 /**
  * `npm test`: everything that must hold before a change lands. Static checks run beside the build and
- * the tests, the browser journeys after them, since they want the machine to themselves. What a
+ * the tests, the browser journeys after them, since they want the machine to themselves (those tagged @rare are
+ * walked by `npm run prove`). What a
  * part prints is shown when it ends, if it failed; the last line is `N passed, N failed`, counting each
  * static check as one test. Arguments are handed to vitest and leave the rest out:
  * `npm test -- tests/unit`.
@@ -38,7 +39,7 @@ const tests: Part = {
 };
 const journeys: Part = {
   name: 'journeys',
-  command: ['playwright', 'test', '--reporter=line,json'],
+  command: ['playwright', 'test', '--grep-invert=@rare', '--reporter=line,json'],
   report: (text) => {
     const { stats, errors } = JSON.parse(text);
     return { passed: stats.expected, failed: stats.unexpected + stats.flaky + errors.length };

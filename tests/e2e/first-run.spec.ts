@@ -98,24 +98,29 @@ test('an answer streams in while it is written, and its price is known at the en
   await expectNotFound(stranger.page);
 });
 
-test('without the live channel the answer comes all the same, a little later', async ({
-  author,
-  stranger,
-}) => {
-  const { page } = author;
-  const agent = await makeAgent(author, { name: 'Patient', model: SLOW_MODEL }, { publish: true });
-  await page.routeWebSocket(/\/realtime\//, (socket) => socket.close());
-  await page.goto(`/agents/${agent.slug}/run`);
-  await page.getByLabel('Message').fill('Still there?');
-  await page.getByRole('button', { name: 'Run', exact: true }).click();
+test(
+  'without the live channel the answer comes all the same, a little later',
+  { tag: '@rare' },
+  async ({ author, stranger }) => {
+    const { page } = author;
+    const agent = await makeAgent(
+      author,
+      { name: 'Patient', model: SLOW_MODEL },
+      { publish: true },
+    );
+    await page.routeWebSocket(/\/realtime\//, (socket) => socket.close());
+    await page.goto(`/agents/${agent.slug}/run`);
+    await page.getByLabel('Message').fill('Still there?');
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
 
-  await expect(page.getByText(/Live channel away/)).toBeVisible();
-  await expect(page.getByText(/^One word after the other One/)).toBeVisible();
-  await page.getByRole('button', { name: 'Cancel run' }).click();
-  await expect(page.locator('header').getByText('Cancelled')).toBeVisible();
+    await expect(page.getByText(/Live channel away/)).toBeVisible();
+    await expect(page.getByText(/^One word after the other One/)).toBeVisible();
+    await page.getByRole('button', { name: 'Cancel run' }).click();
+    await expect(page.locator('header').getByText('Cancelled')).toBeVisible();
 
-  const { error } = await stranger.client.rpc('cancel_execution', {
-    execution_id: page.url().split('/').at(-1)!,
-  });
-  expect(error).toMatchObject({ code: 'PT404', details: 'execution_not_found' });
-});
+    const { error } = await stranger.client.rpc('cancel_execution', {
+      execution_id: page.url().split('/').at(-1)!,
+    });
+    expect(error).toMatchObject({ code: 'PT404', details: 'execution_not_found' });
+  },
+);

@@ -56,26 +56,30 @@ test('a team is founded, joined by invitation, and left when the owner says so',
   await guest.close();
 });
 
-test('what is typed before the script of the page runs is kept', async ({ page }) => {
-  let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
-  await page.route('**/_app/**/*.js', async (route) => {
-    await held;
-    await route.continue();
-  });
-  await page.goto('/sign-up', { waitUntil: 'commit' });
-  await page.getByLabel('Name').fill('Someone');
-  await page.getByLabel('E-mail').fill('early@example.com');
-  await page.getByRole('textbox', { name: 'Password' }).fill('a long enough password');
-  await expect(page.getByRole('button', { name: 'Create account' })).toBeDisabled();
-  release();
-  await expect(page.getByRole('button', { name: 'Create account' })).toBeEnabled();
-  await expect(page.getByLabel('Name')).toHaveValue('Someone');
-  await expect(page.getByLabel('E-mail')).toHaveValue('early@example.com');
-  await expect(page.getByRole('textbox', { name: 'Password' })).toHaveValue(
-    'a long enough password',
-  );
-});
+test(
+  'what is typed before the script of the page runs is kept',
+  { tag: '@rare' },
+  async ({ page }) => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await page.route('**/_app/**/*.js', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto('/sign-up', { waitUntil: 'commit' });
+    await page.getByLabel('Name').fill('Someone');
+    await page.getByLabel('E-mail').fill('early@example.com');
+    await page.getByRole('textbox', { name: 'Password' }).fill('a long enough password');
+    await expect(page.getByRole('button', { name: 'Create account' })).toBeDisabled();
+    release();
+    await expect(page.getByRole('button', { name: 'Create account' })).toBeEnabled();
+    await expect(page.getByLabel('Name')).toHaveValue('Someone');
+    await expect(page.getByLabel('E-mail')).toHaveValue('early@example.com');
+    await expect(page.getByRole('textbox', { name: 'Password' })).toHaveValue(
+      'a long enough password',
+    );
+  },
+);
 
 test('a forgotten password is set anew through the mail, once', async ({
   author: { email, password },
@@ -140,44 +144,48 @@ test('a key made in the settings works over REST within its scopes until it is r
   expect((await read('agents?select=id')).status()).toBe(401);
 });
 
-test('a stored token is named in the list and its value is nowhere to be read', async ({
-  author: { page, client },
-}) => {
-  await page.goto('/settings/tokens');
-  await page.getByRole('button', { name: 'Add token' }).click();
-  await page.getByLabel('Name').fill('openai key');
-  await page.getByLabel('Value').fill('sk-very-secret');
-  await page.getByRole('button', { name: 'Store token' }).click();
-  await expect(page.getByText('Use capital letters').first()).toBeVisible();
-  await page.getByLabel('Name').fill('OPENAI_API_KEY');
-  await page.getByRole('button', { name: 'Store token' }).click();
-  await expect(page.getByText('OPENAI_API_KEY is stored')).toBeVisible();
+test(
+  'a stored token is named in the list and its value is nowhere to be read',
+  { tag: '@rare' },
+  async ({ author: { page, client } }) => {
+    await page.goto('/settings/tokens');
+    await page.getByRole('button', { name: 'Add token' }).click();
+    await page.getByLabel('Name').fill('openai key');
+    await page.getByLabel('Value').fill('sk-very-secret');
+    await page.getByRole('button', { name: 'Store token' }).click();
+    await expect(page.getByText('Use capital letters').first()).toBeVisible();
+    await page.getByLabel('Name').fill('OPENAI_API_KEY');
+    await page.getByRole('button', { name: 'Store token' }).click();
+    await expect(page.getByText('OPENAI_API_KEY is stored')).toBeVisible();
 
-  await page.reload();
-  await expect(page.getByText('OPENAI_API_KEY', { exact: true })).toBeVisible();
-  expect(await page.content()).not.toContain('sk-very-secret');
-  const { data } = await client.from('tokens').select('*').throwOnError();
-  expect(JSON.stringify(data)).not.toContain('sk-very-secret');
-});
+    await page.reload();
+    await expect(page.getByText('OPENAI_API_KEY', { exact: true })).toBeVisible();
+    expect(await page.content()).not.toContain('sk-very-secret');
+    const { data } = await client.from('tokens').select('*').throwOnError();
+    expect(JSON.stringify(data)).not.toContain('sk-very-secret');
+  },
+);
 
-test('a session that was ended elsewhere is over at once, and the way back leads nowhere else', async ({
-  author: { page, client },
-}) => {
-  await page.goto('/settings/security');
-  await expect(page.getByText('This device')).toBeVisible();
-  await client.auth.signOut({ scope: 'global' });
-  await page.goto('/settings/account');
-  await expect(page).toHaveURL(/\/sign-in\?reason=session_ended&next=%2Fsettings%2Faccount/);
-  await expect(page.getByText('Your session has ended.')).toBeVisible();
-  await expectAccessible(page);
+test(
+  'a session that was ended elsewhere is over at once, and the way back leads nowhere else',
+  { tag: '@rare' },
+  async ({ author: { page, client } }) => {
+    await page.goto('/settings/security');
+    await expect(page.getByText('This device')).toBeVisible();
+    await client.auth.signOut({ scope: 'global' });
+    await page.goto('/settings/account');
+    await expect(page).toHaveURL(/\/sign-in\?reason=session_ended&next=%2Fsettings%2Faccount/);
+    await expect(page.getByText('Your session has ended.')).toBeVisible();
+    await expectAccessible(page);
 
-  const email = `back-${randomUUID().slice(0, 8)}@example.com`;
-  await page.goto('/sign-up?next=//evil.example');
-  await page.getByLabel('E-mail').fill(email);
-  await page.getByRole('textbox', { name: 'Password' }).fill(A_PASSWORD);
-  await page.getByRole('button', { name: 'Create account' }).click();
-  await expect(page).toHaveURL('/agents');
-});
+    const email = `back-${randomUUID().slice(0, 8)}@example.com`;
+    await page.goto('/sign-up?next=//evil.example');
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByRole('textbox', { name: 'Password' }).fill(A_PASSWORD);
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await expect(page).toHaveURL('/agents');
+  },
+);
 
 test('everything is a few keys away', async ({ author: { page } }) => {
   await page.goto('/settings/account');

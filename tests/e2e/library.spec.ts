@@ -88,40 +88,44 @@ test('agents are filtered, archived, deleted and brought back', async ({ author,
   await expect(stranger.page.getByText('No agents yet')).toBeVisible();
 });
 
-test('a viewer looks and changes nothing', async ({ author, stranger: viewer }) => {
-  const { data: organization } = await author.client
-    .rpc('create_organization', { name: 'Crew' })
-    .throwOnError();
-  const { data: invitation } = await author.client
-    .rpc('invite_member', {
-      organization_id: organization.id,
-      email: viewer.email,
-      role: 'viewer',
-    })
-    .single()
-    .throwOnError();
-  await viewer.client.rpc('accept_invitation', { token: invitation.token! }).throwOnError();
-  const crew = { ...author, organizationId: organization.id };
-  const agent = await makeAgent(crew, { name: 'Ours', visibility: 'organization' } as never, {
-    publish: true,
-  });
+test(
+  'a viewer looks and changes nothing',
+  { tag: '@rare' },
+  async ({ author, stranger: viewer }) => {
+    const { data: organization } = await author.client
+      .rpc('create_organization', { name: 'Crew' })
+      .throwOnError();
+    const { data: invitation } = await author.client
+      .rpc('invite_member', {
+        organization_id: organization.id,
+        email: viewer.email,
+        role: 'viewer',
+      })
+      .single()
+      .throwOnError();
+    await viewer.client.rpc('accept_invitation', { token: invitation.token! }).throwOnError();
+    const crew = { ...author, organizationId: organization.id };
+    const agent = await makeAgent(crew, { name: 'Ours', visibility: 'organization' } as never, {
+      publish: true,
+    });
 
-  const { page } = viewer;
-  await page.goto('/agents');
-  await page.getByRole('button', { name: /^Organization:/ }).click();
-  await page.getByRole('menuitem', { name: /Crew/ }).click();
-  await page.getByRole('link', { name: /Ours/ }).click();
-  await expect(page.getByRole('heading', { name: 'Ours' })).toBeVisible();
-  for (const name of ['Run', 'Edit', 'Settings']) {
-    await expect(
-      page.getByRole('navigation', { name: 'Agent' }).getByRole('link', { name, exact: true }),
-    ).toBeHidden();
-  }
-  for (const place of ['new', 'import', `${agent.slug}/run`, `${agent.slug}/edit`]) {
-    await page.goto(`/agents/${place}`);
-    await expect(page.getByRole('alert')).toContainText('Your role does not allow this.');
-  }
-});
+    const { page } = viewer;
+    await page.goto('/agents');
+    await page.getByRole('button', { name: /^Organization:/ }).click();
+    await page.getByRole('menuitem', { name: /Crew/ }).click();
+    await page.getByRole('link', { name: /Ours/ }).click();
+    await expect(page.getByRole('heading', { name: 'Ours' })).toBeVisible();
+    for (const name of ['Run', 'Edit', 'Settings']) {
+      await expect(
+        page.getByRole('navigation', { name: 'Agent' }).getByRole('link', { name, exact: true }),
+      ).toBeHidden();
+    }
+    for (const place of ['new', 'import', `${agent.slug}/run`, `${agent.slug}/edit`]) {
+      await page.goto(`/agents/${place}`);
+      await expect(page.getByRole('alert')).toContainText('Your role does not allow this.');
+    }
+  },
+);
 
 test('in the dark, on a phone, everything can still be read', async ({ author, stranger }) => {
   const { page } = author;

@@ -60,30 +60,37 @@ test('an author publishes, compares and goes back', async ({ author, stranger })
   await expectNotFound(stranger.page);
 });
 
-test('whoever an agent is lent to runs it and changes nothing', async ({ author, stranger }) => {
-  const agent = await makeAgent(author, { name: 'Lent' }, { publish: true });
-  const { data: face } = await stranger.client
-    .from('profiles')
-    .select('username')
-    .eq('id', stranger.id)
-    .single()
-    .throwOnError();
+test(
+  'whoever an agent is lent to runs it and changes nothing',
+  { tag: '@rare' },
+  async ({ author, stranger }) => {
+    const agent = await makeAgent(author, { name: 'Lent' }, { publish: true });
+    const { data: face } = await stranger.client
+      .from('profiles')
+      .select('username')
+      .eq('id', stranger.id)
+      .single()
+      .throwOnError();
 
-  await author.page.goto(`/agents/${agent.slug}/settings`);
-  await author.page.getByLabel('Username').fill(`@${face.username}`);
-  await author.page.getByRole('button', { name: 'Share' }).click();
-  await expect(author.page.getByText(`@${face.username}`)).toBeVisible();
-  await expectAccessible(author.page);
+    await author.page.goto(`/agents/${agent.slug}/settings`);
+    await author.page.getByLabel('Username').fill(`@${face.username}`);
+    await author.page.getByRole('button', { name: 'Share' }).click();
+    await expect(author.page.getByText(`@${face.username}`)).toBeVisible();
+    await expectAccessible(author.page);
 
-  const { page } = stranger;
-  await page.goto('/agents');
-  await page.getByRole('link', { name: /Lent/ }).click();
-  await expect(page.getByRole('link', { name: 'Edit', exact: true })).toBeHidden();
-  await page.getByRole('navigation', { name: 'Agent' }).getByRole('link', { name: 'Run' }).click();
-  await page.getByLabel('Message').fill('Thank you');
-  await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(page.locator('header').getByText('Completed')).toBeVisible();
+    const { page } = stranger;
+    await page.goto('/agents');
+    await page.getByRole('link', { name: /Lent/ }).click();
+    await expect(page.getByRole('link', { name: 'Edit', exact: true })).toBeHidden();
+    await page
+      .getByRole('navigation', { name: 'Agent' })
+      .getByRole('link', { name: 'Run' })
+      .click();
+    await page.getByLabel('Message').fill('Thank you');
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    await expect(page.locator('header').getByText('Completed')).toBeVisible();
 
-  await page.goto(`/agents/${agent.id}/edit`);
-  await expect(page.getByRole('alert')).toContainText('Your role does not allow this.');
-});
+    await page.goto(`/agents/${agent.id}/edit`);
+    await expect(page.getByRole('alert')).toContainText('Your role does not allow this.');
+  },
+);
