@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Column, Relation } from './catalogue.ts';
+import { isProving } from '../support/proving.ts';
 import { CALLS } from './calls.ts';
 import { tryChannel, tryFiles } from './files.ts';
 import { type Answer, DONE, forbiddenTo, send } from './requests.ts';
@@ -10,7 +11,7 @@ import { BESIDES, samples, words } from './words.ts';
  * Who tries writes without a filter: one inside, one outside, and a key; `npm run prove` has everybody try, which
  * takes as long as all other writes together.
  */
-const WITHOUT_FILTER: readonly CallerName[] = process.env['UNFILTERED_WRITES']
+const WITHOUT_FILTER: readonly CallerName[] = isProving
   ? CALLERS
   : ['member', 'stranger', 'key without'];
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { isProving } from '../support/proving.ts';
 import { createDatabase } from '../support/stack.ts';
 
 /**
@@ -9,7 +10,7 @@ import { createDatabase } from '../support/stack.ts';
  * random sequences of operations, and a recount or a model that says what must have come of them.
  */
 const CONNECTIONS = 8;
-const RUNS = Number(process.env['AGENTRY_PROPERTY_RUNS'] ?? 12);
+const RUNS = isProving ? 100 : 12;
 const database = await createDatabase();
 const sql = postgres(database.url, { max: CONNECTIONS, onnotice: () => {} });
 

@@ -187,7 +187,7 @@ test(
   },
 );
 
-test('everything is a few keys away', async ({ author: { page } }) => {
+test('everything is a few keys away', { tag: '@rare' }, async ({ author: { page } }) => {
   await page.goto('/settings/account');
   await expect(page.getByLabel('Username')).toBeVisible();
   const palette = page.getByRole('dialog', { name: 'Command palette' });

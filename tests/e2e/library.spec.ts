@@ -127,28 +127,32 @@ test(
   },
 );
 
-test('in the dark, on a phone, everything can still be read', async ({ author, stranger }) => {
-  const { page } = author;
-  const agent = await makeAgent(
-    author,
-    { name: 'Nightly', system_prompt: 'Greet {{name}}.' },
-    { publish: true },
-  );
-  await author.client
-    .from('agents')
-    .update({ system_prompt: 'Greet {{nobody}}.' })
-    .eq('id', agent.id)
-    .throwOnError();
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await page.setViewportSize({ width: 390, height: 844 });
-  for (const place of ['', '/edit', '/versions', '/run', '/settings']) {
-    await page.goto(`/agents/${agent.slug}${place}`);
-    await expect(page.getByRole('heading', { name: 'Nightly' })).toBeVisible();
-    await expectAccessible(page);
-    const overflow = await page.evaluate(() => document.body.scrollWidth - window.innerWidth);
-    expect(overflow, `what sticks out of ${place || 'the overview'}`).toBeLessThanOrEqual(0);
-  }
+test(
+  'in the dark, on a phone, everything can still be read',
+  { tag: '@rare' },
+  async ({ author, stranger }) => {
+    const { page } = author;
+    const agent = await makeAgent(
+      author,
+      { name: 'Nightly', system_prompt: 'Greet {{name}}.' },
+      { publish: true },
+    );
+    await author.client
+      .from('agents')
+      .update({ system_prompt: 'Greet {{nobody}}.' })
+      .eq('id', agent.id)
+      .throwOnError();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const place of ['', '/edit', '/versions', '/run', '/settings']) {
+      await page.goto(`/agents/${agent.slug}${place}`);
+      await expect(page.getByRole('heading', { name: 'Nightly' })).toBeVisible();
+      await expectAccessible(page);
+      const overflow = await page.evaluate(() => document.body.scrollWidth - window.innerWidth);
+      expect(overflow, `what sticks out of ${place || 'the overview'}`).toBeLessThanOrEqual(0);
+    }
 
-  await stranger.page.goto(`/agents/${agent.id}`);
-  await expectNotFound(stranger.page);
-});
+    await stranger.page.goto(`/agents/${agent.id}`);
+    await expectNotFound(stranger.page);
+  },
+);

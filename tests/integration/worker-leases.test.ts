@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test as base } from 'vitest';
 import { ModelServer, type Answer } from '../support/model-server.ts';
+import { isProving } from '../support/proving.ts';
 import { createDatabase } from '../support/stack.ts';
 import { Workshop, type WorkerProcess } from '../support/workshop.ts';
 
@@ -43,6 +44,9 @@ const test = base.extend<Fixtures>({
     { scope: 'file' },
   ],
 });
+
+/** What workers seldom meet, `npm run prove` has them meet. */
+const rarely = test.runIf(isProving);
 
 async function withWorkshop(use: (workshop: Workshop) => Promise<void>): Promise<void> {
   const database = await createDatabase();
@@ -107,63 +111,65 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     });
   });
 
-  test('a run that outlasts its lease stays with its worker, whose clock is an hour ahead', async ({
-    workshop,
-  }) => {
-    const chunks = Array.from({ length: 50 }, (_, index) => `word${index} `);
-    server.script('long', { kind: 'stream', chunks, pauseMs: 100 });
-    const agentId = await workshop.createAgent({ model: 'openai-compatible/long' });
-    const ahead = 'const now = Date.now; Date.now = () => now() + 3_600_000;';
-    const short = {
-      ...environment(),
-      WORKER_LEASE_SECONDS: '3',
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ahead)}`,
-    };
-    await Promise.all([workshop.startWorker(short), workshop.startWorker(short)]);
+  rarely(
+    'a run that outlasts its lease stays with its worker, whose clock is an hour ahead',
+    async ({ workshop }) => {
+      const chunks = Array.from({ length: 50 }, (_, index) => `word${index} `);
+      server.script('long', { kind: 'stream', chunks, pauseMs: 100 });
+      const agentId = await workshop.createAgent({ model: 'openai-compatible/long' });
+      const ahead = 'const now = Date.now; Date.now = () => now() + 3_600_000;';
+      const short = {
+        ...environment(),
+        WORKER_LEASE_SECONDS: '3',
+        NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ahead)}`,
+      };
+      await Promise.all([workshop.startWorker(short), workshop.startWorker(short)]);
 
-    expect(await workshop.ended(await workshop.run(agentId))).toMatchObject({
-      status: 'completed',
-      attempt: 1,
-      output: { text: chunks.join('') },
-    });
-    expect(server.requests('long')).toHaveLength(1);
-  });
+      expect(await workshop.ended(await workshop.run(agentId))).toMatchObject({
+        status: 'completed',
+        attempt: 1,
+        output: { text: chunks.join('') },
+      });
+      expect(server.requests('long')).toHaveLength(1);
+    },
+  );
 
-  test('a worker that waits for a lock to take runs from the dead keeps its own', async ({
-    workshop,
-  }) => {
-    server.script('kept', slow);
-    const agentId = await workshop.createAgent({ model: 'openai-compatible/kept' });
-    await workshop.startWorker({
-      ...environment(),
-      WORKER_CONCURRENCY: '1',
-      WORKER_LEASE_SECONDS: '3',
-    });
-    const id = await workshop.run(agentId);
-    await workshop.streamed(id, 'word3');
-    await workshop.run(agentId);
-    const lease = async () => {
-      const [row] = await workshop.sql`
+  rarely(
+    'a worker that waits for a lock to take runs from the dead keeps its own',
+    async ({ workshop }) => {
+      server.script('kept', slow);
+      const agentId = await workshop.createAgent({ model: 'openai-compatible/kept' });
+      await workshop.startWorker({
+        ...environment(),
+        WORKER_CONCURRENCY: '1',
+        WORKER_LEASE_SECONDS: '3',
+      });
+      const id = await workshop.run(agentId);
+      await workshop.streamed(id, 'word3');
+      await workshop.run(agentId);
+      const lease = async () => {
+        const [row] = await workshop.sql`
         select lease_expires_at as until from private.execution_queue where execution_id = ${id}`;
-      return (row!.until as Date).getTime();
-    };
+        return (row!.until as Date).getTime();
+      };
 
-    await workshop.sql.begin(async (sql) => {
-      await sql`lock table public.execution_logs in share mode`;
-      await workshop.sql`select private.claim_execution('dead', 1)`;
-      await workshop.until(
-        () => workshop.sql`
+      await workshop.sql.begin(async (sql) => {
+        await sql`lock table public.execution_logs in share mode`;
+        await workshop.sql`select private.claim_execution('dead', 1)`;
+        await workshop.until(
+          () => workshop.sql`
           select from pg_stat_activity
           where query like '%reap_executions%' and wait_event_type = 'Lock'`,
-        (waiting) => waiting.length > 0,
-      );
-      const before = await lease();
-      await workshop.until(lease, (until) => until > before + 3000);
-    });
-    expect((await workshop.execution(id)).attempt).toBe(1);
-  });
+          (waiting) => waiting.length > 0,
+        );
+        const before = await lease();
+        await workshop.until(lease, (until) => until > before + 3000);
+      });
+      expect((await workshop.execution(id)).attempt).toBe(1);
+    },
+  );
 
-  test('two workers share fifty runs, and none is run twice', async ({ workshop }) => {
+  rarely('two workers share fifty runs, and none is run twice', async ({ workshop }) => {
     server.script('shared', { kind: 'stream', chunks: ['done'], pauseMs: 40 });
     const agentId = await workshop.createAgent({ model: 'openai-compatible/shared' });
     await Promise.all([
@@ -222,7 +228,7 @@ describe.concurrent('workers and leases', { timeout: 120_000 }, () => {
     );
   });
 
-  test('a second Ctrl-C does not wait for the grace period', async ({ workshop }) => {
+  rarely('a second Ctrl-C does not wait for the grace period', async ({ workshop }) => {
     server.script('impatient', slow);
     const agentId = await workshop.createAgent({ model: 'openai-compatible/impatient' });
     const worker = await workshop.startWorker({ ...environment(), WORKER_GRACE_SECONDS: '60' });

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres, { type Sql, type TransactionSql } from 'postgres';
+import { isProving } from './proving.ts';
 
-/** How often everybody does something at random; `npm run prove` has them do more. */
-export const TURNS = Number(process.env['CROWD_TURNS'] ?? 15);
+/** How often everybody does something at random. */
+export const TURNS = isProving ? 60 : 15;
 
 /** How often a watcher looks, who leaves most of the machine to those that he watches. */
 export const WATCH_MS = 10;
