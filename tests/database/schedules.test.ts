@@ -3,11 +3,12 @@ import { Cron } from 'croner';
 import fc from 'fast-check';
 import postgres from 'postgres';
 import { afterAll, expect, inject, it } from 'vitest';
+import { isProving } from '../support/proving.ts';
 
 /**
  * private.next_run_at against two independent oracles: croner where a cron line can say the schedule,
- * calendar arithmetic with Temporal everywhere. Half of the instants asked about lie near a
- * change of the clocks.
+ * calendar arithmetic with Temporal everywhere. Half of the instants asked about lie near a change of the
+ * clocks.
  */
 const COUNT = isProving ? 100_000 : 1000;
 const ZONES = [
