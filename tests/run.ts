@@ -5,11 +5,10 @@ import { join } from 'node:path';
 
 /**
  * `npm test`: everything that must hold before a change lands. Static checks run beside the build and
- * the tests, the browser journeys after them, since they want the machine to themselves (those tagged @rare are
- * walked by `npm run prove`). What a
- * part prints is shown when it ends, if it failed; the last line is `N passed, N failed`, counting each
- * static check as one test. Arguments are handed to vitest and leave the rest out:
- * `npm test -- tests/unit`.
+ * the tests, the browser journeys after them, since they want the machine to themselves; those tagged
+ * @rare are walked by `npm run prove`. What a part prints is shown when it ends, if it failed; the last
+ * line is `N passed, N failed`, counting each static check as one test. Arguments are handed to vitest
+ * and leave the rest out: `npm test -- tests/unit`.
  */
 type Outcome = { passed: number; failed: number };
 type Part = { name: string; command: string[]; report?: (text: string) => Outcome };

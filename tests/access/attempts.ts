@@ -8,8 +8,8 @@ import { CALLERS, type CallerName, type Row, type Tenant, type World, keyText } 
 import { BESIDES, samples, words } from './words.ts';
 
 /**
- * Who tries writes without a filter: one inside, one outside, and a key; `npm run prove` has everybody try, which
- * takes as long as all other writes together.
+ * Who tries writes without a filter, two requests for each table and command: one inside, one outside,
+ * and a key; `npm run prove` has everybody try.
  */
 const WITHOUT_FILTER: readonly CallerName[] = isProving
   ? CALLERS

@@ -12,7 +12,7 @@ export type Request = {
   headers?: Record<string, string>;
 };
 
-/** At most so many requests under way at once: more only wait inside PostgREST. */
+/** At most so many requests at once: for more, PostgREST opens connections, which learn the catalog anew. */
 const AT_ONCE = 4;
 let underWay = 0;
 const waiting: (() => void)[] = [];
